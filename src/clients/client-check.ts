@@ -1,0 +1,49 @@
+import { checkUrl, type EgressPolicy } from '../platform/egress/url-rules.js';
+import { badField, badFields, type FieldProblem } from '../platform/http/domain-error.js';
+import type { CreateClientBody, GatewayBody, UpdateClientBody } from './client.dto.js';
+
+/** What the account is by its key: whether its money is real, and whether its clock may be moved. */
+export interface AccountNature {
+  livemode: boolean;
+  isTest: boolean;
+}
+
+const URL_FIELDS = ['alertWebhookUrl', 'repairCallbackUrl', 'brandLogoUrl'] as const;
+
+/** Holds every URL of a body to the operator's rules for outgoing calls. @throws {DomainError} 400. */
+export function checkClientUrls(body: CreateClientBody | UpdateClientBody, policy: EgressPolicy): void {
+  const webhookUrl = 'webhookUrl' in body ? body.webhookUrl : undefined;
+  const urls: [string, string | null | undefined][] = [
+    ['webhookUrl', webhookUrl],
+    ...URL_FIELDS.map((field): [string, string | null | undefined] => [field, body[field]]),
+  ];
+  const problems = urls.flatMap(([field, url]) => (url == null ? [] : urlProblems(field, url, policy)));
+  if (problems.length > 0) throw badFields(problems);
+}
+
+/** A Stripe client brings its key; the test gateway makes one. @throws {DomainError} 400. */
+export function checkGateway({ provider, secretKey, webhookSecret }: GatewayBody): void {
+  if (provider === 'stripe' && secretKey === undefined) {
+    throw badField('gateway.secretKey', 'missing_field', 'is required for stripe', 'a Stripe key: sk_… or rk_…');
+  }
+  if (provider === 'test' && (secretKey !== undefined || webhookSecret !== undefined)) {
+    const field = secretKey !== undefined ? 'gateway.secretKey' : 'gateway.webhookSecret';
+    throw badField(field, 'invalid_field', 'is not taken for test', 'nothing: the test gateway makes its own');
+  }
+}
+
+/**
+ * A test client is one on the test gateway, or on Stripe's protocol with a test key at an address of the operator's own
+ * (docs/behaviour.md 7).
+ */
+export function natureOf({ provider, secretKey }: GatewayBody, stripeApiBase: string | null): AccountNature {
+  if (provider === 'test') return { livemode: false, isTest: true };
+  const livemode = /^(sk|rk)_live_/.test(secretKey ?? '');
+  return { livemode, isTest: !livemode && stripeApiBase !== null };
+}
+
+function urlProblems(field: string, url: string, policy: EgressPolicy): FieldProblem[] {
+  const verdict = checkUrl(url, policy);
+  if (verdict.kind === 'allowed') return [];
+  return [{ field, code: 'invalid_field', message: verdict.message, accepted: verdict.accepted }];
+}

@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+
+import { ClientDirectory } from './client-directory.service.js';
+import { ExecuteRateLimit } from './execute-rate-limit.service.js';
+
+/** Who a client is and what it may do now: for every room that serves or works for clients. */
+@Module({ providers: [ClientDirectory, ExecuteRateLimit], exports: [ClientDirectory, ExecuteRateLimit] })
+export class ClientDirectoryModule {}

@@ -1,0 +1,293 @@
+import { Injectable } from '@nestjs/common';
+
+import { Random } from '../platform/random.js';
+import { decideFirstStep, type FirstStepDecision } from '../recovery/first-step.js';
+import type { Decision } from '../recovery/facts.js';
+import { nextAuthenticationPollAt } from '../recovery/looks.js';
+import type { OriginalDecision, ReadingTime } from '../recovery/original.js';
+import { decideLook, LOOK_BACK_MS } from '../recovery/payment-looks.js';
+import { attemptsRemaining } from '../recovery/schedule.js';
+import { quietly, unchanged, type Change } from './change.js';
+import { callOptions, DebtReader } from './debt-reader.js';
+import { DebtHistory } from './debt-history.js';
+import { FallbackTokens } from './fallback-tokens.js';
+import { readingEnds } from './reading-ends.js';
+import { roundFactsOf, type Recovery } from './recovery.js';
+import { alertsOf, decided } from './recovery-writer.js';
+import { routeOf } from './transition.js';
+import { readTakenOn } from './taken-on.js';
+import {
+  isNewer,
+  understand,
+  withOriginalDecision,
+  type DebtReadings,
+  type Refusal,
+  type Understood,
+} from './understanding.js';
+import { afterMs, rereadAt, type WorkContext } from './work-context.js';
+
+export type AcceptancePlan =
+  | { kind: 'refused'; refusal: Refusal }
+  /** `chargeNow`: due at once, and in the request where there is one. */
+  | { kind: 'planned'; change: Change; chargeNow: boolean };
+
+/** Reads what is owed and what would be charged, and takes the first step (docs/behaviour.md 2 and 3). */
+@Injectable()
+export class Acceptance {
+  constructor(
+    private readonly reader: DebtReader,
+    private readonly history: DebtHistory,
+    private readonly fallbacks: FallbackTokens,
+    private readonly random: Random,
+  ) {}
+
+  /** `recovery` is as the request describes it; nothing of it needs to be stored yet. */
+  async plan(recovery: Recovery, token: string, context: WorkContext, when: ReadingTime): Promise<AcceptancePlan> {
+    const readings = await this.read(recovery, token, context);
+    const understood = understand(recovery, readings, when);
+    switch (understood.kind) {
+      case 'refused':
+        return when === 'acceptance' ? understood : planned(refusedLater(recovery, understood.refusal, context));
+      case 'silent':
+        return planned(waitForReading(recovery, context));
+      case 'account':
+        return planned(awaitAccount(await this.reader.pauseClient(recovery, understood.refusal, context)));
+      case 'read':
+        return this.afterReading(understood, context, when);
+    }
+  }
+
+  private async read(recovery: Recovery, token: string, context: WorkContext): Promise<DebtReadings> {
+    const { gateway, account } = context;
+    const options = callOptions(context);
+    const { originalGatewayTransactionId: originalId, invoiceId } = recovery;
+    const [method, original, invoice] = await Promise.all([
+      gateway.readPaymentMethod(account, token, options),
+      originalId === null ? null : gateway.readOriginal(account, originalId, options),
+      invoiceId === null ? null : gateway.readInvoice(account, invoiceId, options),
+    ]);
+    return { method, original, invoice };
+  }
+
+  private async afterReading(
+    { recovery: read, decision: original, failedCard }: Understood & { kind: 'read' },
+    context: WorkContext,
+    when: ReadingTime,
+  ): Promise<AcceptancePlan> {
+    const before = await this.history.before(read);
+    const resolved = withOriginalDecision(before.recovery, original);
+    const paymentId = takenOnId(resolved, read, original);
+    const takenOn = paymentId === null ? null : await readTakenOn(resolved, paymentId, context, when);
+    if (takenOn?.kind === 'silent') return planned(waitForReading(read, context));
+    if (takenOn?.kind === 'account') {
+      return planned(awaitAccount(await this.reader.pauseClient(read, takenOn.refusal, context)));
+    }
+    const { recovery, decision } = takenOn ?? { recovery: resolved, decision: original };
+    if (decision && !clears(decision)) {
+      if (decision.kind === 'refuse') {
+        const refusal = {
+          field: fieldOf(recovery),
+          code: decision.code,
+          message: decision.message,
+          accepted: 'see message',
+        };
+        return when === 'acceptance' ? { kind: 'refused', refusal } : planned(refusedLater(recovery, refusal, context));
+      }
+      if (decision.kind === 'wait') return planned(waitForReading(recovery, context));
+      return planned(readingEnds(recovery, decision, context, when));
+    }
+    // A card that the customer has just given is charged at once, whatever became of the one before.
+    if (recovery.nextTrigger === 'card_updated') return chargeNow(unchanged(recovery), context);
+    return this.firstStep(recovery, isNewer(recovery.card, failedCard ?? before.card), false, context);
+  }
+
+  private async firstStep(
+    recovery: Recovery,
+    cardChangedSince: boolean,
+    lookFoundNone: boolean,
+    context: WorkContext,
+  ): Promise<AcceptancePlan> {
+    const decision = decideFirstStep({
+      signals: recovery.originalSignals,
+      binPrefix: recovery.hints.binPrefix ?? null,
+      paymentMethodType: recovery.hints.paymentMethodType ?? null,
+      cardCountry: recovery.card?.country ?? null,
+      cardOrigin: recovery.hints.cardOrigin ?? null,
+      cardChangedSince,
+      hasFallback: recovery.fallbackLeft > 0,
+      tokenReusable: recovery.tokenReusable,
+      failedAt: recovery.lastAttemptAt,
+      lookFoundNone,
+      now: context.now(),
+      policy: recovery.policy,
+      round: roundFactsOf(recovery),
+      limitsFreeAt: null,
+      jitter: this.random.fraction(),
+    });
+    if (decision.kind !== 'look') return this.carryOut(recovery, decision, context);
+    switch (await this.look(recovery, context)) {
+      case 'none':
+        return this.firstStep(recovery, cardChangedSince, true, context);
+      case 'unread':
+        return planned(waitForReading(recovery, context));
+      case 'possibly_paid': {
+        const end: Decision = {
+          kind: 'failed',
+          endReason: 'possibly_paid',
+          detail: 'possibly_paid',
+          rule: decision.rule,
+        };
+        return planned(decided(unchanged(recovery), end, 'initial', context));
+      }
+    }
+  }
+
+  /** The first charge may have gone through: does a payment of this customer and amount say so? */
+  private async look(recovery: Recovery, context: WorkContext): Promise<'none' | 'unread' | 'possibly_paid'> {
+    if (recovery.originalResolved !== null) return 'none'; // The original itself was read.
+    const customerId = recovery.gatewayCustomerId;
+    if (customerId === null) return 'possibly_paid';
+    const now = context.now();
+    const { amountMinor, currency } = recovery;
+    const reading = await context.gateway.listPayments(
+      context.account,
+      { customerId, since: afterMs(now, -LOOK_BACK_MS), amountMinor, currency },
+      callOptions(context),
+    );
+    if (reading.kind !== 'found') return 'unread';
+    const otherDebtsPaymentIds = await this.history.paymentsOfOtherDebts(
+      recovery,
+      reading.value.map((each) => each.id),
+    );
+    return decideLook(reading.value, { amountMinor, currency, customerKnown: true, otherDebtsPaymentIds, now });
+  }
+
+  private async carryOut(
+    recovery: Recovery,
+    step: Exclude<FirstStepDecision, { kind: 'look' }>,
+    context: WorkContext,
+  ): Promise<AcceptancePlan> {
+    const now = context.now();
+    const { rule } = step;
+    const change = {
+      ...unchanged(recovery),
+      alerts: alertsOf({ ...recovery, lastSignals: recovery.originalSignals }, step.route),
+    };
+    const to = (decision: Decision, start = change) =>
+      planned(decided(start, decision, 'initial', context, inputsOf(recovery)));
+    switch (step.kind) {
+      case 'charge': {
+        if (step.token === 'fallback') return this.onFallback(change, now, rule, context);
+        return chargeNow(quietly(change, { nextTrigger: 'initial' }), context);
+      }
+      case 'queue': {
+        if (step.token === 'fallback') return this.onFallback(change, step.dueAt, rule, context);
+        const group = step.route?.group ?? 'ambiguous';
+        const anchored = quietly(change, { anchorAt: recovery.anchorAt ?? now });
+        const left = attemptsRemaining(recovery.policy, group, roundFactsOf(anchored.recovery));
+        return to({ kind: 'retry', dueAt: step.dueAt, attemptsRemaining: left, rule }, anchored);
+      }
+      case 'fail':
+        return to({ kind: 'failed', endReason: step.endReason, detail: step.detail, rule }, stopping(change));
+      case 'block':
+        return to({ kind: 'blocked', rule }, stopping(change));
+      case 'authenticate':
+        return this.authenticate(change, rule, context);
+    }
+  }
+
+  /** The named card would fail, and another one has the customer's consent; where none can be charged, it fails. */
+  private async onFallback(
+    change: Change,
+    dueAt: Date,
+    rule: Decision['rule'],
+    context: WorkContext,
+  ): Promise<AcceptancePlan> {
+    const { kind, change: taken } = await this.fallbacks.take(change, context);
+    const now = context.now();
+    if (kind === 'none') return this.firstStep(taken.recovery, false, true, context);
+    if (dueAt <= now) return chargeNow(quietly(taken, { nextTrigger: 'initial' }), context);
+    const anchored = quietly(taken, { anchorAt: taken.recovery.anchorAt ?? now });
+    const { policy } = taken.recovery;
+    const left = attemptsRemaining(policy, 'ambiguous', roundFactsOf(anchored.recovery));
+    const decision: Decision = { kind: 'retry', dueAt, attemptsRemaining: left, rule };
+    return planned(decided(anchored, decision, 'initial', context, inputsOf(taken.recovery)));
+  }
+
+  /** The customer needs a payment to authenticate: made unconfirmed if there is none. */
+  private async authenticate(change: Change, rule: Decision['rule'], context: WorkContext): Promise<AcceptancePlan> {
+    const now = context.now();
+    if (await this.history.isHeldByAnother(change.recovery)) return planned(waitForReading(change.recovery, context));
+    const payable = await this.reader.payableByCustomer(change.recovery, context);
+    if (payable.kind === 'stop') return planned(payable.change);
+    if (payable.kind === 'unread') return planned(waitForReading(change.recovery, context));
+    const waiting = quietly({ ...change, recovery: payable.recovery }, { waitingSince: now });
+    const dueAt = nextAuthenticationPollAt(now, now, change.recovery.deadlineAt);
+    return planned(
+      decided(waiting, { kind: 'action_required', dueAt, rule }, 'initial', context, inputsOf(change.recovery)),
+    );
+  }
+}
+
+function planned(change: Change): AcceptancePlan {
+  return { kind: 'planned', change, chargeNow: false };
+}
+
+function chargeNow(change: Change, context: WorkContext): AcceptancePlan {
+  return { kind: 'planned', chargeNow: true, change: quietly(change, { dueAt: context.now(), dueKind: 'charge' }) };
+}
+
+/** The payment of an earlier recovery that this one would go on with, unless its own original is adopted. */
+function takenOnId(recovery: Recovery, read: Recovery, original: OriginalDecision | null): string | null {
+  const isOwn = original !== null && original.kind !== 'create_new';
+  return isOwn || read.paymentObjectId !== null ? null : recovery.paymentObjectId;
+}
+
+/** Nothing is known now: accepted all the same, read again at 10 s, 60 s, 5 m …, and charged only after that. */
+function waitForReading(recovery: Recovery, context: WorkContext): Change {
+  const now = context.now();
+  const readAt = rereadAt(now, recovery.readingsFailed);
+  const decision: Decision = {
+    kind: 'retry',
+    dueAt: readAt < recovery.deadlineAt ? readAt : recovery.deadlineAt,
+    attemptsRemaining: recovery.policy.attemptsMax,
+    rule: { name: 'gateway_silent', source: 'docs/decisions.md: an unread debt is not charged' },
+  };
+  const waiting = decided(unchanged(recovery), decision, 'initial', context);
+  const { nextTrigger, readingsFailed } = recovery;
+  return quietly(waiting, { dueKind: 'accept', readingsFailed: readingsFailed + 1, nextTrigger });
+}
+
+function awaitAccount(change: Change): Change {
+  return quietly(change, { dueKind: 'accept' });
+}
+
+function refusedLater(recovery: Recovery, refusal: Refusal, context: WorkContext): Change {
+  const endReason = refusal.code === 'original_transaction_open' ? refusal.code : 'configuration';
+  const rule = { name: 'refused_by_reading', source: 'docs/decisions.md: read only after acceptance' };
+  const decision: Decision = { kind: 'failed', endReason, detail: refusal.code, rule };
+  return decided(unchanged(recovery), decision, 'initial', context, { field: refusal.field });
+}
+
+/** The code that the merchant sent is a stop for this card, as one of our own charge would be. */
+function stopping(change: Change): Change {
+  const { debtName, cardFingerprint, tokenHash, originalSignals: signals } = change.recovery;
+  const route = routeOf(change.recovery);
+  if (!signals || !route || !(route.neverCharge || route.stopsCard)) return change;
+  const kind = route.neverCharge ? ('blocked' as const) : ('stopped' as const);
+  return { ...change, cardStops: [...change.cardStops, { debtName, cardFingerprint, tokenHash, kind, signals }] };
+}
+
+function inputsOf(recovery: Recovery): Record<string, unknown> {
+  return { ...recovery.originalSignals, failedAt: recovery.lastAttemptAt, preset: recovery.policy.preset };
+}
+
+function fieldOf(recovery: Recovery): string {
+  if (recovery.originalGatewayTransactionId !== null) return 'originalGatewayTransactionId';
+  return recovery.invoiceId === null ? 'reference' : 'invoiceId';
+}
+
+/** Does the decision leave a debt to be charged? */
+function clears(decision: OriginalDecision): boolean {
+  return decision.kind === 'charge_invoice' || decision.kind === 'adopt' || decision.kind === 'create_new';
+}

@@ -1,0 +1,123 @@
+import { Injectable } from '@nestjs/common';
+
+import { isConnectionError } from '../platform/db/database.js';
+import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { Clock } from '../platform/clock.js';
+import { Log } from '../platform/logging/log.js';
+import type { Recovery } from './recovery.js';
+import { LeaseLost, RecoveryStore } from './recovery-store.js';
+import { Worker } from './worker.js';
+import { WorkContexts } from './work-contexts.js';
+
+/** Charges on the wire at once in one process: with 200 ms a call that is 160 a second. */
+const IN_FLIGHT_MAX = 32;
+/** A retry is worked within 1 s of its due time (docs/operating.md): the longest sleep leaves half of it. */
+const SLEEP_MAX_MS = 500;
+/** Claims closer together than this cost the database more than they gain. */
+const SLEEP_MIN_MS = 5;
+/** After a failure of the database itself. */
+const BACK_OFF_MS = 1_000;
+
+/** The durable loop: claims what is due, works it, and sleeps until the next due time. */
+@Injectable()
+export class Engine extends BackgroundWork {
+  readonly name = 'engine';
+  private running = false;
+  private readonly inFlight = new Set<Promise<void>>();
+  private wakeUp: (() => void) | null = null;
+  private loop: Promise<void> | null = null;
+
+  constructor(
+    private readonly store: RecoveryStore,
+    private readonly worker: Worker,
+    private readonly contexts: WorkContexts,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    works: BackgroundWorks,
+  ) {
+    super();
+    works.register(this);
+  }
+
+  override start(): void {
+    this.running = true;
+    this.loop = this.run();
+  }
+
+  override async stop(): Promise<void> {
+    this.running = false;
+    this.wake();
+    await this.loop;
+    await Promise.all(this.inFlight);
+  }
+
+  /** New work may be due before the instant slept for. */
+  wake(): void {
+    this.wakeUp?.();
+  }
+
+  private async run(): Promise<void> {
+    while (this.running) {
+      const sleepMs = await this.turn().catch((error: unknown) => this.failed(error));
+      if (this.running && sleepMs > 0) await this.sleep(sleepMs);
+    }
+  }
+
+  /** Fills the free places and returns how long nothing is due. A sliding window: no batch waits for its slowest. */
+  private async turn(): Promise<number> {
+    const free = IN_FLIGHT_MAX - this.inFlight.size;
+    if (free === 0) {
+      await Promise.race(this.inFlight);
+      return 0;
+    }
+    const now = this.clock.now();
+    const claimed = await this.store.claimDue(now, free);
+    for (const recovery of claimed) this.begin(recovery);
+    if (claimed.length === free) return 0;
+    const nextDueAt = await this.store.nextDueAt(now);
+    const untilMs = nextDueAt === null ? SLEEP_MAX_MS : nextDueAt.getTime() - this.clock.now().getTime();
+    return Math.min(Math.max(untilMs, SLEEP_MIN_MS), SLEEP_MAX_MS);
+  }
+
+  private begin(recovery: Recovery): void {
+    const work = this.work(recovery).finally(() => this.inFlight.delete(work));
+    this.inFlight.add(work);
+  }
+
+  private async work(recovery: Recovery): Promise<void> {
+    const startedMs = this.clock.monotonicMs();
+    const ids = { clientId: recovery.clientId, transactionId: recovery.id, kind: recovery.dueKind };
+    try {
+      const context = await this.contexts.ofClient(recovery.clientId, { actor: 'engine' });
+      const worked = await this.worker.work(recovery, context);
+      this.log.info('recovery.worked', {
+        ...ids,
+        state: worked.state,
+        durationMs: this.clock.monotonicMs() - startedMs,
+      });
+    } catch (error) {
+      // The lease runs out by itself and whoever takes the work over reads before it charges.
+      if (error instanceof LeaseLost) this.log.warn('recovery.taken_over', ids);
+      else if (isConnectionError(error)) this.log.warn('recovery.database_unavailable', ids);
+      else this.log.error('recovery.interrupted', ids, error);
+    }
+  }
+
+  private failed(error: unknown): number {
+    if (isConnectionError(error)) this.log.warn('engine.database_unavailable');
+    else this.log.error('engine.claim_failed', {}, error);
+    return BACK_OFF_MS;
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.wakeUp = null;
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.wakeUp = done;
+    });
+  }
+}

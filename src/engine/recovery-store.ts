@@ -1,0 +1,171 @@
+import { Injectable } from '@nestjs/common';
+
+import type { State } from '../recovery/facts.js';
+import { Ids } from '../platform/ids.js';
+import { Clock } from '../platform/clock.js';
+import {
+  Database,
+  type Scope,
+  type OwnTransaction,
+  type Statement,
+  type Transaction,
+} from '../platform/db/database.js';
+import type { Change } from './change.js';
+import { insertStatement, saveStatement } from './change-statement.js';
+import { attemptFromRow, recoveryFromRow, type Attempt, type Recovery } from './recovery.js';
+import * as sql from './recovery-sql.js';
+
+const WORKER: Scope = { role: 'worker' };
+
+/** Thrown when a write named a lease that another worker has taken since: nothing was written. */
+export class LeaseLost extends Error {
+  constructor(recovery: Recovery) {
+    super(`the lease on ${recovery.id} was taken over`);
+  }
+}
+
+/** The rows of the engine. Each state change is one statement, guarded by the lease: all of it stands, or none. */
+@Injectable()
+export class RecoveryStore {
+  /** Names this process in leases. */
+  readonly owner: string;
+
+  constructor(
+    private readonly database: Database,
+    private readonly ids: Ids,
+    private readonly clock: Clock,
+  ) {
+    this.owner = ids.ulid();
+  }
+
+  /** The statement that accepts a recovery, to be run in the caller's transaction. */
+  insertStatement(change: Change): Statement {
+    return insertStatement(change, this.ids, this.clock.now());
+  }
+
+  /** The statement that writes a change under the lease the recovery holds. */
+  saveStatement(change: Change): Statement {
+    return saveStatement(change, this.ids, this.clock.now());
+  }
+
+  /** @throws {LeaseLost} when another worker holds the recovery by now. */
+  async save(change: Change): Promise<Recovery> {
+    const { rows } = await this.database.query<{ written: number }>(WORKER, this.saveStatement(change));
+    if (rows[0]?.written !== 1) throw new LeaseLost(change.recovery);
+    return change.recovery;
+  }
+
+  async claimDue(realNow: Date, countMax: number): Promise<Recovery[]> {
+    return this.claim({ name: 'claim_due', text: sql.CLAIM_DUE, values: [this.owner, realNow, countMax] });
+  }
+
+  async claimDueOfClient(clientId: string, until: Date, countMax: number): Promise<Recovery[]> {
+    const values = [this.owner, clientId, until, countMax];
+    return this.claim({ name: 'claim_due_of_client', text: sql.CLAIM_DUE_OF_CLIENT, values });
+  }
+
+  /** Null when somebody else holds it, or there is no such recovery. */
+  async claimOne(clientId: string, id: string): Promise<Recovery | null> {
+    const values = [this.owner, clientId, id];
+    const [claimed] = await this.claim({ name: 'claim_one', text: sql.CLAIM_ONE, values });
+    return claimed ?? null;
+  }
+
+  async renew(held: Recovery[]): Promise<void> {
+    const columns = [held.map((r) => r.clientId), held.map((r) => r.id), held.map((r) => r.leaseToken)];
+    await this.database.query(WORKER, {
+      name: 'renew_leases',
+      text: sql.RENEW_LEASES,
+      values: [this.owner, ...columns],
+    });
+  }
+
+  async release(recovery: Recovery): Promise<void> {
+    const values = [recovery.clientId, recovery.id, recovery.leaseToken];
+    await this.database.query(WORKER, { name: 'release_lease', text: sql.RELEASE_LEASE, values });
+  }
+
+  /** Real time; null when nothing is waiting at all. */
+  async nextDueAt(realNow: Date): Promise<Date | null> {
+    const { rows } = await this.database.query<{ next_due_at: Date | null }>(WORKER, {
+      name: 'next_due',
+      text: sql.NEXT_DUE,
+      values: [realNow],
+    });
+    return rows[0]?.next_due_at ?? null;
+  }
+
+  async find(clientId: string, id: string): Promise<{ recovery: Recovery; isLeased: boolean } | null> {
+    const { rows } = await this.database.query(
+      { role: 'tenant', clientId },
+      { name: 'load_recovery', text: sql.LOAD_RECOVERY, values: [clientId, id] },
+    );
+    const [row] = rows as Record<string, unknown>[];
+    if (!row) return null;
+    const { is_leased: isLeased, ...columns } = row;
+    return { recovery: recoveryFromRow(columns), isLeased: isLeased === true };
+  }
+
+  async attempts(clientId: string, recoveryId: string): Promise<Attempt[]> {
+    const { rows } = await this.database.query(
+      { role: 'tenant', clientId },
+      { name: 'load_attempts', text: sql.LOAD_ATTEMPTS, values: [clientId, recoveryId] },
+    );
+    return rows.map((row) => attemptFromRow(row as Record<string, unknown>));
+  }
+
+  async openAttempt(recovery: Recovery): Promise<Attempt | null> {
+    const { rows } = await this.database.query(WORKER, {
+      name: 'load_open_attempt',
+      text: sql.LOAD_OPEN_ATTEMPT,
+      values: [recovery.clientId, recovery.id],
+    });
+    return rows[0] ? attemptFromRow(rows[0]) : null;
+  }
+
+  /** This customer's recoveries that are still open, but for `recovery` itself. */
+  async otherOpenOfCustomer(recovery: Recovery): Promise<number> {
+    if (recovery.customerId === null) return 0;
+    const { rows } = await this.database.query<{ open: number }>(
+      { role: 'tenant', clientId: recovery.clientId },
+      {
+        name: 'open_of_customer',
+        text: `SELECT count(*)::int AS open FROM recoveries WHERE client_id = $1 AND customer_id = $2 AND id <> $3
+               AND state IN ('queued', 'in_progress', 'reconciling', 'action_required')`,
+        values: [recovery.clientId, recovery.customerId, recovery.id],
+      },
+    );
+    return rows[0]?.open ?? 0;
+  }
+
+  /** Takes a recovery that waits for its customer, whoever is reading its payment: that reader's write is refused. */
+  async claimWaiting(tx: Transaction, clientId: string, id: string): Promise<Recovery | null> {
+    const { rows } = await tx.query({ text: sql.CLAIM_WAITING, values: [this.owner, clientId, id] });
+    return rows[0] ? recoveryFromRow(rows[0]) : null;
+  }
+
+  /** The open or paid recovery that holds a debt, by any of its names. */
+  async holderOfDebt(recovery: Recovery): Promise<{ id: string; state: State } | null> {
+    const { clientId, debtName, originalResolved, paymentObjectId } = recovery;
+    const { rows } = await this.database.query<{ id: string; state: State }>(
+      { role: 'tenant', clientId },
+      {
+        text: `SELECT id, state FROM recoveries
+               WHERE client_id = $1 AND holds_debt
+                 AND (debt_name = $2 OR original_resolved = ANY ($3) OR payment_object_id = ANY ($3)) LIMIT 1`,
+        values: [clientId, debtName, [originalResolved, paymentObjectId].filter((each) => each !== null)],
+      },
+    );
+    return rows[0] ?? null;
+  }
+
+  /** Runs statements of one tenant in a transaction of their own, for callers that write more than one change. */
+  transaction<T>(clientId: string, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
+    return this.database.transaction({ role: 'tenant', clientId }, work);
+  }
+
+  private async claim(statement: Statement): Promise<Recovery[]> {
+    const { rows } = await this.database.query(WORKER, statement);
+    return rows.map((row) => recoveryFromRow(row as Record<string, unknown>));
+  }
+}

@@ -1,0 +1,38 @@
+import type { SimulatedOutcome } from '../engine/simulation.js';
+import type { Preset } from '../recovery/facts.js';
+
+/** An execute body that has passed validation: the published names, instants still as ISO text. */
+export interface ExecuteRequest {
+  paymentMethodToken: string;
+  amount: number;
+  currency?: string;
+  idempotencyKey?: string;
+  originalDeclineCode?: string;
+  originalAdviceCode?: string;
+  originalNetworkDeclineCode?: string;
+  originalNetworkAdviceCode?: string;
+  originalGatewayTransactionId?: string;
+  originalFailedAt?: string;
+  priorAttempts?: { at: string; declineCode?: string }[];
+  reference?: string;
+  customerId?: string;
+  gatewayCustomerId?: string;
+  invoiceId?: string;
+  fallbackPaymentMethodTokens?: string[];
+  fallbackConsent?: boolean;
+  paymentMethodType?: string;
+  cardOrigin?: string;
+  binPrefix?: string;
+  customerEmail?: string;
+  policy?: {
+    preset?: Preset;
+    attemptsMax?: number;
+    deadlineAt?: string;
+    notBefore?: string;
+    timezone?: string;
+    billingCycleDay?: number;
+    firstCharge?: 'auto' | 'now' | 'scheduled';
+  };
+  metadata?: Record<string, string>;
+  simulateOutcome?: SimulatedOutcome;
+}

@@ -1,0 +1,78 @@
+import { describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+
+import type { ClientSettings } from '../clients/client-settings.js';
+import { Vault } from '../platform/crypto/vault.js';
+import { SystemRandom } from '../platform/random.js';
+import type { ExecuteRequest } from './execute-request.js';
+import { newRecovery } from './new-recovery.js';
+import { planRecovery } from './plan.js';
+
+const NOW = new Date('2026-03-02T09:00:00.000Z'); // A Monday.
+const vault = new Vault(randomBytes(32), [], new SystemRandom());
+const CLIENT = {
+  id: 'cli_1',
+  livemode: false,
+  isTest: true,
+  timezone: 'UTC',
+  billingCycleDay: null,
+  defaultCurrency: 'USD',
+  policy: {},
+} as unknown as ClientSettings;
+
+function plan(request: Partial<ExecuteRequest>) {
+  const whole = { paymentMethodToken: 'pm_1', amount: 2500, ...request };
+  const recovery = newRecovery('01J00000000000000000000000', CLIENT, whole, null, NOW, vault);
+  return planRecovery(recovery, NOW, 30);
+}
+
+const days = (at: string) => Math.floor((new Date(at).getTime() - NOW.getTime()) / 86_400_000);
+
+describe('planRecovery', () => {
+  it('plans a charge in the request, three retries on mornings, and the event thirty minutes after the last', () => {
+    const { firstStep, plan: steps } = plan({ originalDeclineCode: 'do_not_honor' });
+    expect(firstStep).toBe('charge');
+    expect(steps.map((each) => each.kind)).toEqual(['charge', 'charge', 'charge', 'charge', 'recovery.failed']);
+    const [now, ...retries] = steps.slice(0, 4);
+    expect(now?.at).toBe(NOW.toISOString());
+    expect(retries.every((each) => each.at.includes('T10:00'))).toBe(true);
+    const last = steps[3];
+    const end = steps[4];
+    expect(new Date(end?.at ?? 0).getTime() - new Date(last?.at ?? 0).getTime()).toBe(30 * 60_000);
+  });
+
+  it('queues insufficient funds to day three and never charges in the request', () => {
+    const { firstStep, plan: steps } = plan({ originalDeclineCode: 'insufficient_funds' });
+    expect(firstStep).toBe('queue');
+    expect(days(steps[0]?.at ?? '')).toBeGreaterThanOrEqual(3);
+    expect(steps.filter((each) => each.kind === 'charge')).toHaveLength(4);
+  });
+
+  it('ends a hard decline at once, unheld', () => {
+    const { plan: steps } = plan({ originalDeclineCode: 'expired_card' });
+    expect(steps).toEqual([
+      { at: NOW.toISOString(), kind: 'recovery.failed', reason: 'hard_decline', rule: expect.any(String) },
+    ]);
+  });
+
+  it('charges the consented fallback after a hard decline', () => {
+    const { firstStep, plan: steps } = plan({
+      originalDeclineCode: 'expired_card',
+      fallbackPaymentMethodTokens: ['pm_2'],
+      fallbackConsent: true,
+    });
+    expect(firstStep).toBe('charge');
+    expect(steps[0]).toMatchObject({ kind: 'charge', at: NOW.toISOString() });
+  });
+
+  it.each([
+    ['stolen_card', 'block'],
+    ['fraudulent', 'block'],
+    ['authentication_required', 'authenticate'],
+  ])('charges nothing after %s and says so', (originalDeclineCode, firstStep) => {
+    const planned = plan({ originalDeclineCode });
+    expect(planned.firstStep).toBe(firstStep);
+    expect(planned.plan).toEqual([]);
+    expect(planned.warnings.join(' ')).toContain('403');
+  });
+});

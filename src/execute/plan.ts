@@ -1,0 +1,173 @@
+import type { Recovery } from '../engine/recovery.js';
+import { roundFactsOf } from '../engine/recovery.js';
+import { isHeld } from '../recovery/advice.js';
+import { decideAfterOutcome } from '../recovery/decide.js';
+import { routeDecline } from '../recovery/decline.js';
+import type { Decision, DeclineSignals, FirstStep, RoundFacts } from '../recovery/facts.js';
+import { decideFirstStep, type FirstStepDecision } from '../recovery/first-step.js';
+import { NO_SIGNALS } from '../recovery/payment-looks.js';
+
+export interface PlannedStep {
+  at: string;
+  kind: 'charge' | 'recovery.failed';
+  reason: string;
+  rule: string;
+}
+
+export interface RecoveryPlan {
+  firstStep: FirstStep;
+  rule: string;
+  deadlineAt: string;
+  plan: PlannedStep[];
+  warnings: string[];
+}
+
+/** No schedule has as many steps; a plan that had would be a bug, and must not run for ever. */
+const STEPS_MAX = 20;
+
+/**
+ * What would happen to this request, as if each charge declined like the last, without jitter. Pure: nothing is read at
+ * a gateway, so the card's country, a changed card and the original charge are not known here.
+ */
+export function planRecovery(recovery: Recovery, now: Date, holdMinutes: number): RecoveryPlan {
+  const { binPrefix, paymentMethodType } = hintsOf(recovery);
+  const first = decideFirstStep({
+    signals: recovery.originalSignals,
+    binPrefix,
+    paymentMethodType,
+    cardCountry: null,
+    cardOrigin: recovery.hints.cardOrigin ?? null,
+    cardChangedSince: false,
+    hasFallback: recovery.fallbackLeft > 0,
+    tokenReusable: true,
+    failedAt: recovery.lastAttemptAt,
+    lookFoundNone: false,
+    now,
+    policy: recovery.policy,
+    round: roundFactsOf(recovery),
+    limitsFreeAt: null,
+    jitter: 0,
+  });
+  const signals = recovery.originalSignals ?? { ...NO_SIGNALS, declineCode: 'generic_decline' };
+  return {
+    firstStep: wordOf(first),
+    rule: first.rule.name,
+    deadlineAt: recovery.deadlineAt.toISOString(),
+    plan: stepsAfter(first, recovery, signals, now, holdMinutes),
+    warnings: warningsOf(recovery, first),
+  };
+}
+
+function hintsOf(recovery: Recovery): { binPrefix: string | null; paymentMethodType: string | null } {
+  const { binPrefix, paymentMethodType } = recovery.hints;
+  return { binPrefix: binPrefix ?? null, paymentMethodType: paymentMethodType ?? null };
+}
+
+function wordOf(first: FirstStepDecision): FirstStep {
+  return first.kind === 'look' ? (first.then === 'charge' ? 'look_then_charge' : 'look_then_fail') : first.kind;
+}
+
+function stepsAfter(
+  first: FirstStepDecision,
+  recovery: Recovery,
+  signals: DeclineSignals,
+  now: Date,
+  holdMinutes: number,
+): PlannedStep[] {
+  switch (first.kind) {
+    case 'block':
+    case 'authenticate':
+      return [];
+    case 'fail':
+      return [failed(now, first.endReason, first.rule.name)];
+    case 'look':
+      if (first.then === 'fail')
+        return [failed(now, 'possibly_paid or a hard decline, after the look', first.rule.name)];
+      return charges(recovery, signals, now, { at: now, reason: 'in the request, after the look' }, first, holdMinutes);
+    case 'charge':
+      return charges(recovery, signals, now, { at: now, reason: 'in the request' }, first, holdMinutes);
+    case 'queue':
+      return charges(recovery, signals, now, { at: first.dueAt, reason: 'scheduled' }, first, holdMinutes);
+  }
+}
+
+function charges(
+  recovery: Recovery,
+  signals: DeclineSignals,
+  now: Date,
+  start: { at: Date; reason: string },
+  first: FirstStepDecision,
+  holdMinutes: number,
+): PlannedStep[] {
+  const steps: PlannedStep[] = [];
+  let round: RoundFacts = roundFactsOf(recovery);
+  let next = { at: start.at, reason: start.reason, rule: first.rule.name };
+  let fallbackLeft = recovery.fallbackLeft;
+  while (steps.length < STEPS_MAX) {
+    steps.push({ at: next.at.toISOString(), kind: 'charge', reason: next.reason, rule: next.rule });
+    round = charged(round, recovery, next.at, next.at > now);
+    const decision = afterDecline(recovery, signals, round, next.at, fallbackLeft > 0);
+    if (decision.kind === 'fallback') {
+      fallbackLeft -= 1;
+      next = { at: next.at, reason: 'fallback token', rule: decision.rule.name };
+    } else if (decision.kind === 'retry') {
+      next = { at: decision.dueAt, reason: 'scheduled', rule: decision.rule.name };
+    } else {
+      return [...steps, ...endOf(decision, signals, recovery, next.at, holdMinutes)];
+    }
+  }
+  throw new Error('a plan did not end');
+}
+
+function charged(round: RoundFacts, recovery: Recovery, at: Date, scheduled: boolean): RoundFacts {
+  return {
+    ...round,
+    anchorAt: recovery.anchorAt ?? (scheduled ? round.anchorAt : at),
+    lastAttemptAt: at,
+    chargesMade: round.chargesMade + 1,
+    scheduledTaken: round.scheduledTaken + (scheduled ? 1 : 0),
+  };
+}
+
+function afterDecline(
+  recovery: Recovery,
+  signals: DeclineSignals,
+  round: RoundFacts,
+  at: Date,
+  fallbackLeft: boolean,
+): Decision {
+  const outcome = { kind: 'declined' as const, signals };
+  const facts = { outcome, policy: recovery.policy, round, now: at, jitter: 0, fallbackLeft, tokenReusable: true };
+  return decideAfterOutcome({ ...facts, ...hintsOf(recovery) });
+}
+
+/** Only `recovery.failed` is a step of its own: a block or an authentication asks for something else. */
+function endOf(
+  decision: Decision,
+  signals: DeclineSignals,
+  recovery: Recovery,
+  at: Date,
+  holdMinutes: number,
+): PlannedStep[] {
+  if (decision.kind !== 'failed') return [];
+  const route = routeDecline(signals, hintsOf(recovery));
+  const recommendedAction = route.finalAction;
+  const held = isHeld({ endReason: decision.endReason, route, recommendedAction, simulated: false });
+  const sentAt = held ? new Date(at.getTime() + holdMinutes * 60_000) : at;
+  const reason = held ? `${decision.endReason}, held ${holdMinutes} minutes` : decision.endReason;
+  return [failed(sentAt, reason, decision.rule.name)];
+}
+
+function failed(at: Date, reason: string, rule: string): PlannedStep {
+  return { at: at.toISOString(), kind: 'recovery.failed', reason, rule };
+}
+
+function warningsOf(recovery: Recovery, first: FirstStepDecision): string[] {
+  const warnings = ['The gateway was not read: the card, its country and the original charge may change this plan.'];
+  if (recovery.originalSignals === null) warnings.push('No decline code was given: planned as generic_decline.');
+  if (first.route && !first.route.listed) warnings.push('The decline code is not listed: treated with care.');
+  if (first.kind === 'block') warnings.push('Answered with 403 blocked; nothing is charged.');
+  if (first.kind === 'authenticate') warnings.push('Answered with 403; the customer must authenticate the payment.');
+  if (recovery.hints.zoneOpen === true) warnings.push('No time zone is set: UTC, unless the card names a country.');
+  return warnings;
+}

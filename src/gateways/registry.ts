@@ -1,0 +1,59 @@
+import type { OnApplicationShutdown } from '@nestjs/common';
+
+import type { Clock } from '../platform/clock.js';
+import { findDeclineRow } from '../recovery/tables.js';
+import type { Gateway, GatewayAccount } from './gateway.js';
+import type { ScopeOf } from './stripe/classify.js';
+import { StripeClients } from './stripe/client.js';
+import { OneSendHttpClient } from './stripe/http-client.js';
+import { StripeGateway } from './stripe/stripe-gateway.js';
+
+const STRIPE_ADDRESS = 'https://api.stripe.com';
+
+/** Where this process serves the test gateway. Its port is known only once it listens, and changes at every start. */
+export class TestGatewayAddress {
+  private url: URL | null = null;
+
+  /** Told by whoever starts the test gateway; null when it stops. */
+  set(url: string | null): void {
+    this.url = url === null ? null : new URL(url);
+  }
+
+  current(): URL | null {
+    return this.url;
+  }
+}
+
+/** Every gateway this process can charge on, and which of them an account belongs to. */
+export class GatewayRegistry implements OnApplicationShutdown {
+  private readonly httpClient = new OneSendHttpClient();
+  private readonly gateways: Readonly<Record<GatewayAccount['provider'], Gateway>>;
+
+  /** `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. */
+  constructor(clock: Clock, testGateway: TestGatewayAddress, stripeApiBase: string | null) {
+    const clients = new StripeClients(this.httpClient);
+    const stripeAddress = new URL(stripeApiBase ?? STRIPE_ADDRESS);
+    const speakingStripe = (addressOf: () => URL | null): Gateway =>
+      new StripeGateway({ clients, clock, scopeOf, addressOf }, this.httpClient);
+    this.gateways = {
+      stripe: speakingStripe(() => stripeAddress),
+      test: speakingStripe(() => testGateway.current()),
+    };
+  }
+
+  /** The gateway that holds this account's payments. */
+  gatewayFor(account: Pick<GatewayAccount, 'provider'>): Gateway {
+    return this.gateways[account.provider];
+  }
+
+  /** Ends the kept sockets: nothing is on the wire any more when the application has shut down. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.httpClient.close();
+  }
+}
+
+const scopeOf: ScopeOf = ({ declineCode, errorCode }) => {
+  const declineRow = declineCode === null ? null : findDeclineRow(declineCode, 'decline_code');
+  const row = declineRow ?? (errorCode === null ? null : findDeclineRow(errorCode, 'error_code'));
+  return row?.scope ?? null;
+};

@@ -1,0 +1,105 @@
+import type Stripe from 'stripe';
+
+import type { Clock } from '../../platform/clock.js';
+import type { AccountRefused, CallOptions, GatewayAccount, Reading, Rejected, Unavailable } from '../gateway.js';
+import { classifyError, DeadlinePassed, type Fault, type ScopeOf } from './classify.js';
+import type { StripeClients } from './client.js';
+
+/** Where a gateway's own address stands; null while it has none, as a local test gateway that is not up yet. */
+export type AddressOf = () => URL | null;
+
+/** What the sessions of one gateway share. */
+export interface SessionParts {
+  clients: StripeClients;
+  clock: Clock;
+  scopeOf: ScopeOf;
+  addressOf: AddressOf;
+}
+
+/** One operation of the port: its SDK client, and the deadline that all of its calls share. */
+export interface Session {
+  readonly stripe: Stripe;
+  /** For a reading. @throws {DeadlinePassed} when no time is left. */
+  readonly reading: () => Stripe.RequestOptions;
+  /** For a call that changes something: always under a key of ours, so that a resend is the same call. */
+  readonly mutation: (idempotencyKey: string) => Stripe.RequestOptions;
+}
+
+/** Opens a session that ends `timeoutMs` from now; null while the gateway has no address. */
+export function openSession(parts: SessionParts, account: GatewayAccount, { timeoutMs }: CallOptions): Session | null {
+  const address = parts.addressOf();
+  if (!address) return null;
+
+  const endsAtMs = parts.clock.monotonicMs() + timeoutMs;
+  const options = (): Stripe.RequestOptions => {
+    const leftMs = Math.ceil(endsAtMs - parts.clock.monotonicMs());
+    if (leftMs < 1) throw new DeadlinePassed(`no answer within ${String(timeoutMs)} ms in all`);
+    return { timeout: leftMs, maxNetworkRetries: 0 };
+  };
+  return {
+    stripe: parts.clients.clientFor(account.secretKey, address),
+    reading: options,
+    mutation: (idempotencyKey) => ({ ...options(), idempotencyKey }),
+  };
+}
+
+const NO_ADDRESS: Unavailable = {
+  kind: 'unavailable',
+  cause: 'lost_reply',
+  message: 'the gateway is not running',
+  retryAfterMs: null,
+};
+
+/** Runs a reading; whatever fails becomes a value. `missing` says what a 404 means for what was asked. */
+export async function read<T>(
+  parts: SessionParts,
+  account: GatewayAccount,
+  options: CallOptions,
+  ask: (session: Session) => Promise<T>,
+  missing: 'not_found' | 'rejected' = 'not_found',
+): Promise<Reading<T>> {
+  const session = openSession(parts, account, options);
+  if (!session) return NO_ADDRESS;
+  try {
+    return { kind: 'found', value: await ask(session) };
+  } catch (error) {
+    const failed = failedReading(classifyError(error, parts.scopeOf));
+    return failed.kind === 'rejected' && failed.status === 404 && missing === 'not_found'
+      ? { kind: 'not_found' }
+      : failed;
+  }
+}
+
+function failedReading(fault: Fault): Unavailable | Rejected | AccountRefused {
+  switch (fault.kind) {
+    case 'lost_reply':
+    case 'received_5xx':
+      return { kind: 'unavailable', cause: fault.kind, message: fault.message, retryAfterMs: null };
+    case 'back_off':
+      return { kind: 'unavailable', cause: 'rate_limited', message: fault.message, retryAfterMs: fault.retryAfterMs };
+    case 'declined':
+    case 'requires_action':
+      return asRejected(fault);
+    case 'rejected':
+      return withoutKnown(fault);
+    case 'account_refused':
+      return fault;
+  }
+}
+
+/** No reading and no create is declined; should one be, it is a refusal like any other. */
+function asRejected({ error, message }: Extract<Fault, { kind: 'declined' | 'requires_action' }>): Rejected {
+  const { statusCode, code, param, requestId } = error;
+  return {
+    kind: 'rejected',
+    status: statusCode ?? 402,
+    code: code ?? null,
+    param: param ?? null,
+    message,
+    requestId: requestId ?? null,
+  };
+}
+
+function withoutKnown({ kind, status, code, param, message, requestId }: Rejected): Rejected {
+  return { kind, status, code, param, message, requestId };
+}

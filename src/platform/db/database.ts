@@ -1,0 +1,209 @@
+import pg from 'pg';
+
+import { sendFlight, type Statement, type StatementResult } from './flight.js';
+
+/** Whose rows a transaction may see: one client's (requests), or every client's (claims and sweeps). */
+export type Scope = { role: 'tenant'; clientId: string } | { role: 'worker' };
+
+export type { Statement, StatementResult } from './flight.js';
+
+/** A transaction that somebody else begins and ends. */
+export interface Transaction {
+  query<Row extends pg.QueryResultRow = pg.QueryResultRow>(statement: Statement): Promise<StatementResult<Row>>;
+}
+
+/** A transaction of one's own. */
+export interface OwnTransaction extends Transaction {
+  /** Runs several in one flight. Where one fails, those behind it have not run. */
+  flight(statements: readonly Statement[]): Promise<StatementResult[]>;
+  /** Runs the last statement and commits, in one flight. @throws {CommitOutcomeUnknown} */
+  end(statement: Statement): Promise<StatementResult>;
+}
+
+/** Thrown when COMMIT was answered by nothing: the change may or may not stand, so the caller reads before it repeats. */
+export class CommitOutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('the database did not answer a COMMIT', { cause });
+  }
+}
+
+/** Thrown when no connection could be had: no statement was sent. */
+export class DatabaseUnreachable extends Error {
+  constructor(cause: unknown) {
+    super('the database gives no connection', { cause });
+  }
+}
+
+const BEGIN: Statement = { name: 'begin', text: 'BEGIN' };
+const COMMIT: Statement = { name: 'commit', text: 'COMMIT' };
+const ROLLBACK: Statement = { name: 'rollback', text: 'ROLLBACK' };
+
+// The role and the client travel in the same flight as the first statement; both end with the transaction, also behind
+// pgbouncer. Use a statement's name under one role: under another one PostgreSQL plans it anew each time.
+const ENTER_TENANT: Statement = {
+  name: 'enter_tenant',
+  text: `SELECT set_config('role', 'revtain_tenant', true), set_config('revtain.client_id', $1, true)`,
+};
+const ENTER_WORKER: Statement = {
+  name: 'enter_worker',
+  text: `SELECT set_config('role', 'revtain_worker', true), set_config('revtain.client_id', '', true)`,
+};
+
+function enter(scope: Scope): Statement {
+  return scope.role === 'tenant' ? { ...ENTER_TENANT, values: [scope.clientId] } : ENTER_WORKER;
+}
+
+/**
+ * The only way to the engine's tables. Every statement runs inside a transaction that has first taken one of the two
+ * roles that row-level security knows, so a query that forgot its filter still sees one client's rows only.
+ */
+export class Database {
+  constructor(private readonly pool: pg.Pool) {}
+
+  static connect(connectionString: string, connectionsMax: number): Database {
+    const pool = new pg.Pool({
+      connectionString,
+      max: connectionsMax,
+      connectionTimeoutMillis: 5_000,
+      idleTimeoutMillis: 30_000,
+      keepAlive: true,
+      // A statement of ours takes milliseconds; one that hangs must not hold a request for ever.
+      statement_timeout: 15_000,
+      application_name: 'revtain',
+    });
+    // An idle connection that the server closes is replaced at the next use; the query that needs one reports its own error.
+    pool.on('error', () => undefined);
+    // A connection that breaks while it is lent out tells the query on it, and nobody else may be told: without a
+    // listener its `error` event would end the process.
+    pool.on('connect', (client) => client.on('error', () => undefined));
+    return new Database(pool);
+  }
+
+  /** Runs `work` in one transaction. Anything it throws rolls back. @throws {CommitOutcomeUnknown} */
+  async transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
+    return this.borrowed(async (client) => {
+      const tx = new OpenTransaction(client, scope);
+      try {
+        const result = await work(tx);
+        await tx.commit();
+        return result;
+      } catch (error) {
+        // The server rolls back by itself what lost its connection.
+        if (!isConnectionError(error)) await tx.rollback();
+        throw error;
+      }
+    });
+  }
+
+  /** Sends all statements in one flight, which is one transaction. Either all stand or none does. */
+  async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
+    return this.borrowed(async (client) => {
+      const [, ...results] = await committing(sendFlight(client, [enter(scope), ...statements]));
+      return results;
+    });
+  }
+
+  /** One statement in a flight of its own. */
+  async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+    scope: Scope,
+    statement: Statement,
+  ): Promise<StatementResult<Row>> {
+    const [result] = await this.flight(scope, [statement]);
+    return result as StatementResult<Row>;
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  /** A connection for as long as `work` runs; a broken one does not come back to the pool. */
+  private async borrowed<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.lend();
+    let broken: Error | undefined;
+    try {
+      return await work(client);
+    } catch (error) {
+      if (isConnectionError(error)) broken = error as Error;
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  /** Whatever stands in the way of a connection (refused, closed for maintenance, out of slots): nothing was done. */
+  private async lend(): Promise<pg.PoolClient> {
+    try {
+      return await this.pool.connect();
+    } catch (error) {
+      throw new DatabaseUnreachable(error);
+    }
+  }
+}
+
+/** Begins with its first flight, so that BEGIN and the role cost no turn of their own. */
+class OpenTransaction implements OwnTransaction {
+  private state: 'new' | 'open' | 'ended' = 'new';
+
+  constructor(
+    private readonly client: pg.PoolClient,
+    private readonly scope: Scope,
+  ) {}
+
+  async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(statement: Statement): Promise<StatementResult<Row>> {
+    const [result] = await this.flight([statement]);
+    return result as StatementResult<Row>;
+  }
+
+  async flight(statements: readonly Statement[]): Promise<StatementResult[]> {
+    if (this.state === 'ended') throw new Error('the transaction has ended');
+    const opening = this.state === 'new' ? [BEGIN, enter(this.scope)] : [];
+    this.state = 'open';
+    const results = await sendFlight(this.client, [...opening, ...statements]);
+    return results.slice(opening.length);
+  }
+
+  async end(statement: Statement): Promise<StatementResult> {
+    const [result] = await committing(this.flight([statement, COMMIT]));
+    this.state = 'ended';
+    return result as StatementResult;
+  }
+
+  async commit(): Promise<void> {
+    if (this.state !== 'open') return;
+    const [result] = await committing(this.flight([COMMIT]));
+    this.state = 'ended';
+    if (result?.command !== 'COMMIT') throw new Error('the transaction had failed and was rolled back');
+  }
+
+  async rollback(): Promise<void> {
+    if (this.state === 'open') await this.flight([ROLLBACK]);
+    this.state = 'ended';
+  }
+}
+
+/** For a flight that commits: where its connection is lost, nobody knows whether it did. */
+async function committing<T>(flight: Promise<T>): Promise<T> {
+  try {
+    return await flight;
+  } catch (error) {
+    throw isConnectionError(error) ? new CommitOutcomeUnknown(error) : error;
+  }
+}
+
+const CONNECTION_TEXTS =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable/;
+
+/** True when the database could not be reached or went away: SQLSTATE class 08, 53, 57P0x, or a socket error. */
+export function isConnectionError(error: unknown): boolean {
+  if (error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnreachable) return true;
+  if (typeof error !== 'object' || error === null) return false;
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === 'string' && (/^(08|57P|53)/.test(code) || /^E[A-Z]+$/.test(code))) return true;
+  return typeof message === 'string' && CONNECTION_TEXTS.test(message);
+}
+
+/** The name of the violated unique index or constraint, or null when the error is another. */
+export function violatedUnique(error: unknown): string | null {
+  const { code, constraint } = error as { code?: string; constraint?: string };
+  return code === '23505' ? (constraint ?? null) : null;
+}

@@ -1,0 +1,84 @@
+import { Agent, type Dispatcher } from 'undici';
+
+import type { Clock } from '../clock.js';
+import { Exchange } from './exchange.js';
+import { guardedConnect, type Resolve } from './guarded-connect.js';
+import { checkUrl, type EgressPolicy, type UrlVerdict } from './url-rules.js';
+
+export interface EgressRequest {
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  body: Buffer;
+  /** From the look-up of the name to the last byte of the answer. */
+  deadlineMs: number;
+}
+
+export type EgressAnswer =
+  | {
+      kind: 'answered';
+      status: number;
+      retryAfter: string | null;
+      /** The first bytes of the answer's body as they came, at most 16 KiB, never decompressed. */
+      excerpt: Buffer;
+      durationMs: number;
+    }
+  /** `cause` is for our own log: a user is told COULD_NOT_CONNECT, whatever it was. */
+  | { kind: 'no_answer'; cause: string; durationMs: number };
+
+/** The only thing that users hear of a failed call: more would make us a port scanner. */
+export const COULD_NOT_CONNECT = 'could not connect';
+
+export interface EgressOptions {
+  /** Connections to one origin. */
+  connectionsMax?: number;
+  /** How names are resolved; the system's way unless given. */
+  resolve?: Resolve;
+}
+
+/**
+ * Calls addresses that users gave us: webhooks, alerts, repair callbacks. Follows no redirect, keeps connections alive
+ * per origin, and holds every one to the rules of `checkUrl` and `guardedConnect`. Never throws for what the other side
+ * does.
+ */
+export class EgressClient {
+  private readonly agent: Dispatcher;
+  // The rules do not change while a process runs, so that each address is read once and not at every call.
+  private readonly verdicts = new Map<string, UrlVerdict>();
+
+  constructor(
+    private readonly policy: EgressPolicy,
+    private readonly clock: Clock,
+    options: EgressOptions = {},
+  ) {
+    // Our own deadline covers the phases as well; the connector's is the last resort for a socket nobody waits for.
+    const connect = guardedConnect(policy, CONNECT_MAX_MS, options.resolve);
+    this.agent = new Agent({ connect, connections: options.connectionsMax ?? 64, headersTimeout: 0, bodyTimeout: 0 });
+  }
+
+  async post(request: EgressRequest): Promise<EgressAnswer> {
+    const verdict = this.verdictOn(request.url);
+    if (verdict.kind === 'refused') return { kind: 'no_answer', cause: `the URL ${verdict.message}`, durationMs: 0 };
+    const { origin, pathname, search } = verdict.url;
+    const headers = Object.entries(request.headers).flat();
+    return Exchange.run(this.clock, request.deadlineMs, (exchange) => {
+      this.agent.dispatch({ origin, path: pathname + search, method: 'POST', headers, body: request.body }, exchange);
+    });
+  }
+
+  /** Ends idle connections and those on the wire. */
+  async close(): Promise<void> {
+    await this.agent.destroy();
+  }
+
+  private verdictOn(url: string): UrlVerdict {
+    const known = this.verdicts.get(url);
+    if (known) return known;
+    const verdict = checkUrl(url, this.policy);
+    if (this.verdicts.size >= VERDICTS_MAX) this.verdicts.clear();
+    this.verdicts.set(url, verdict);
+    return verdict;
+  }
+}
+
+const CONNECT_MAX_MS = 10_000;
+const VERDICTS_MAX = 1_000;

@@ -1,0 +1,82 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+import type { Dispatcher } from 'undici';
+
+import type { Clock } from '../clock.js';
+import { messageOf } from '../error-facts.js';
+import type { EgressAnswer } from './egress-client.js';
+
+/** An answer is read no further. */
+const BODY_MAX_BYTES = 16 * 1_024;
+
+/**
+ * One request on its way and back. It ends by the last byte, by 16 KiB of answer, or by its deadline, whichever comes
+ * first; once a status has come, the answer stands, however its body goes on.
+ */
+export class Exchange implements Dispatcher.DispatchHandler {
+  private status: number | null = null;
+  private retryAfter: string | null = null;
+  private readonly chunks: Buffer[] = [];
+  private size = 0;
+  private ended = false;
+  private controller: Dispatcher.DispatchController | null = null;
+  private readonly startedMs: number;
+  private readonly timer: NodeJS.Timeout;
+
+  /** Starts a request and waits for its end. Never rejects. */
+  static run(clock: Clock, deadlineMs: number, start: (exchange: Exchange) => void): Promise<EgressAnswer> {
+    return new Promise((resolve) => start(new Exchange(clock, deadlineMs, resolve)));
+  }
+
+  private constructor(
+    private readonly clock: Clock,
+    deadlineMs: number,
+    private readonly resolve: (answer: EgressAnswer) => void,
+  ) {
+    this.startedMs = clock.monotonicMs();
+    this.timer = setTimeout(() => this.cutShort('the deadline has passed'), deadlineMs);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    // The deadline passed while the connection was made: nothing may be sent any more.
+    if (this.ended) controller.abort(new Error('the deadline has passed'));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, statusCode: number, headers: IncomingHttpHeaders): void {
+    // An interim answer (1xx) is none.
+    if (statusCode < 200) return;
+    this.status = statusCode;
+    this.retryAfter = headers['retry-after'] ?? null;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.ended) return;
+    this.chunks.push(chunk.subarray(0, BODY_MAX_BYTES - this.size));
+    this.size += chunk.length;
+    if (this.size >= BODY_MAX_BYTES) this.cutShort('the answer is too long');
+  }
+
+  onResponseEnd(): void {
+    this.end('the answer has no status');
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.end(messageOf(error));
+  }
+
+  private cutShort(cause: string): void {
+    this.end(cause);
+    this.controller?.abort(new Error(cause));
+  }
+
+  private end(cause: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    clearTimeout(this.timer);
+    const durationMs = Math.round(this.clock.monotonicMs() - this.startedMs);
+    const { status, retryAfter } = this;
+    if (status === null) this.resolve({ kind: 'no_answer', cause, durationMs });
+    else this.resolve({ kind: 'answered', status, retryAfter, excerpt: Buffer.concat(this.chunks), durationMs });
+  }
+}

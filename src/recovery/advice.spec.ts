@@ -1,0 +1,138 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { adviceFor, isHeld } from './advice.js';
+import { PLAIN_DECLINE_TEXT, routeDecline } from './decline.js';
+import { END_REASONS, type EndReason, type State, STATES } from './facts.js';
+import { stateOfEnd } from './lifecycle.js';
+import { NO_SIGNALS } from './payment-looks.js';
+import { TABLES } from './tables.js';
+import { blockedError, customerText, errorFor, messageFor } from './wording.js';
+
+const routeOf = (declineCode: string, networkAdviceCode: string | null = null) =>
+  routeDecline({ ...NO_SIGNALS, declineCode, networkAdviceCode });
+const ended = (endReason: EndReason, declineCode: string | null, detail: string | null = null) => ({
+  state: stateOfEnd(endReason),
+  endReason,
+  route: declineCode === null ? null : routeOf(declineCode),
+  detail,
+});
+const open = (state: State, declineCode = 'do_not_honor') => ({
+  state,
+  endReason: null,
+  route: routeOf(declineCode),
+  detail: null,
+});
+
+describe('advice', () => {
+  it.each([
+    ['queued', 'retry_later', null, true, false],
+    ['in_progress', 'monitor', null, false, false],
+    ['reconciling', 'monitor', null, false, false],
+    ['action_required', 'request_card_update', 'authenticate', false, false],
+    ['succeeded', 'monitor', null, false, true],
+  ] as const)('in state %s is %s', (state, recommendedAction, recommendedActionDetail, willRetry, final) => {
+    const expected = { recommendedAction, recommendedActionDetail, willRetry, final, declineCategory: 'blended' };
+    expect(adviceFor(open(state))).toMatchObject(expected);
+  });
+
+  it.each([
+    ['exhausted', 'insufficient_funds', 'request_card_update', null],
+    ['exhausted', 'zz_9', 'request_card_update', null],
+    ['exhausted', 'charge_exceeds_source_limit', 'manual_review', null],
+    ['deadline', 'do_not_honor', 'request_card_update', null],
+    ['deadline', null, 'request_card_update', null],
+    ['hard_decline', 'expired_card', 'request_card_update', null],
+    ['never_charge', 'stolen_card', 'request_card_update', null],
+    ['never_charge', 'fraudulent', 'manual_review', null],
+    ['never_charge', 'stop_payment_order', 'manual_review', null],
+    ['configuration', 'invalid_amount', 'manual_review', null],
+    ['possibly_paid', 'duplicate_transaction', 'manual_review', 'possibly_paid'],
+    ['amount_changed', null, 'manual_review', 'amount_changed'],
+    ['token_not_reusable', 'do_not_honor', 'request_card_update', 'token_not_reusable'],
+    ['not_authenticated', 'authentication_required', 'request_card_update', 'authenticate'],
+    ['original_transaction_open', null, 'manual_review', 'original_transaction_open'],
+    ['disputed', null, 'manual_review', null],
+    ['refunded', null, 'manual_review', null],
+    ['paid_elsewhere', 'do_not_honor', 'monitor', null],
+    ['holdout', null, 'monitor', null],
+  ] as const)('at the end %s after %s is %s, %s', (endReason, code, recommendedAction, recommendedActionDetail) => {
+    const advice = adviceFor(ended(endReason, code));
+    expect(advice).toMatchObject({ recommendedAction, recommendedActionDetail, willRetry: false, final: true });
+    expect(advice.recommendedActionReason).not.toBe('');
+  });
+
+  it('carries the detail of what was found after acceptance', () => {
+    const advice = adviceFor(ended('configuration', null, 'amount_mismatch'));
+    expect(advice).toMatchObject({ recommendedAction: 'manual_review', recommendedActionDetail: 'amount_mismatch' });
+  });
+
+  it('asks for a review after Mastercard 04 and 21', () => {
+    for (const code of ['04', '21']) {
+      const facts = { ...ended('hard_decline', null), route: routeOf('insufficient_funds', code) };
+      expect(adviceFor(facts).recommendedAction).toBe('manual_review');
+    }
+  });
+
+  it('names a payment made twice', () => {
+    const twice = adviceFor({ ...open('succeeded'), paidTwice: true });
+    expect(twice).toMatchObject({ recommendedAction: 'manual_review', recommendedActionDetail: 'refund_duplicate' });
+  });
+
+  it('says retry_later exactly while a retry is set, for every code, state and end', () => {
+    for (const row of TABLES.declines.values()) {
+      const route = routeOf(row.code);
+      for (const state of STATES) {
+        const endReason = END_REASONS.find((one) => stateOfEnd(one) === state) ?? null;
+        const advice = adviceFor({ state, endReason, route, detail: null });
+        expect(advice.recommendedAction === 'retry_later').toBe(advice.willRetry);
+      }
+    }
+  });
+});
+
+describe('holding a recovery.failed back', () => {
+  const spent = {
+    endReason: 'exhausted',
+    route: routeOf('do_not_honor'),
+    recommendedAction: 'request_card_update',
+    simulated: false,
+  } as const;
+
+  it.each([
+    [spent, true],
+    [{ ...spent, endReason: 'deadline' }, true],
+    [{ ...spent, route: routeOf('processing_error') }, true],
+    [{ ...spent, route: routeOf('zz_9') }, true],
+    [{ ...spent, endReason: 'hard_decline', route: routeOf('expired_card') }, false],
+    [{ ...spent, route: routeOf('expired_card') }, false],
+    [{ ...spent, endReason: 'not_authenticated' }, false],
+    [{ ...spent, endReason: 'token_not_reusable' }, false],
+    [{ ...spent, recommendedAction: 'manual_review' }, false],
+    [{ ...spent, simulated: true }, false],
+    [{ ...spent, route: null }, false],
+  ] as const)('%j: %s', (facts, held) => expect(isHeld(facts)).toBe(held));
+});
+
+describe('wording', () => {
+  it('has a message for every state and end', () => {
+    for (const endReason of END_REASONS) expect(messageFor(stateOfEnd(endReason), endReason)).not.toBe('');
+    for (const state of STATES) expect(messageFor(state, null)).not.toBe('');
+    expect(messageFor('in_progress', null)).toContain('processing at the bank');
+  });
+
+  it('has an error exactly where the recovery ended, or stopped, without money', () => {
+    const withError = STATES.filter((state) => errorFor(state, null) !== null);
+    expect(withError).toEqual(['action_required', 'failed', 'blocked', 'cancelled']);
+    expect(errorFor('blocked', 'never_charge')).toBe(blockedError('blocked'));
+    expect(errorFor('action_required', null)).toBe(blockedError('action_required'));
+    expect(blockedError('blocked')).toMatch(/^Recovery blocked: /);
+  });
+
+  it('never promises the customer another try at the end', () => {
+    const route = routeOf('insufficient_funds');
+    expect(customerText(route, false)).toMatch(/We will try again/);
+    expect(customerText(route, true)).toBe(PLAIN_DECLINE_TEXT);
+    expect(customerText(null, true)).toBe(PLAIN_DECLINE_TEXT);
+    expect(customerText(routeOf('stolen_card'), true)).toBe(customerText(routeOf('fraudulent'), true));
+  });
+});

@@ -1,0 +1,176 @@
+import { routeDecline } from './decline.js';
+import type { Decision, DeclineSignals, Outcome, Policy, Route, RoundFacts, Rule } from './facts.js';
+import { nextAuthenticationPollAt, nextBankPollAt, nextLookAt } from './looks.js';
+import type { LimitHold } from './network-limits.js';
+import { rule } from './rules.js';
+import { attemptsRemaining, nextCharge, type Placement } from './schedule.js';
+
+export interface OutcomeFacts {
+  outcome: Outcome;
+  policy: Policy;
+  /** Already counts this charge, unless it turned out never to have been executed. */
+  round: RoundFacts;
+  now: Date;
+  /** In [0, 1). */
+  jitter: number;
+  /** A consented fallback token that this recovery has not charged yet. */
+  fallbackLeft: boolean;
+  /** False for a token without a customer: it was charged once and can not be again. */
+  tokenReusable: boolean;
+  binPrefix: string | null;
+  paymentMethodType?: string | null;
+  /** When the reply was lost; `now` when left out. */
+  lostAt?: Date | null;
+  /** Since when the payment has been at the bank, or waiting for the customer; `now` when left out. */
+  waitingSince?: Date | null;
+  /** The network's limit that holds the next attempt on this card back; null while all allow it now. */
+  limitsFreeAt?: LimitHold | null;
+  /** A look found a payment of this customer and amount: the debt may have been paid already. */
+  similarPaymentFound?: boolean;
+  /** This recovery has replaced a canceled payment before: once is enough. */
+  paymentReplaced?: boolean;
+}
+
+/** Decides what follows one charge, or one reading of it. Pure: the same facts give the same decision. */
+export function decideAfterOutcome(facts: OutcomeFacts): Decision {
+  const { outcome, now } = facts;
+  switch (outcome.kind) {
+    case 'succeeded':
+      return { kind: 'succeeded', rule: rule('outcome_succeeded') };
+    case 'declined':
+      return decideAfterDecline(facts, outcome.signals);
+    case 'pending': // At the bank: wait, never retry.
+      return {
+        kind: 'await_bank',
+        dueAt: nextBankPollAt(facts.waitingSince ?? now, now),
+        rule: rule('outcome_pending'),
+      };
+    case 'requires_action':
+      return awaitAuthentication(facts, rule('outcome_requires_action'));
+    case 'requires_capture': // The money is held: charging again could take it twice.
+      return { kind: 'failed', endReason: 'possibly_paid', detail: 'possibly_paid', rule: rule('outcome_held') };
+    case 'canceled':
+      return decideAfterCancel(facts, outcome.by);
+    case 'unknown':
+      return { kind: 'reconcile', dueAt: nextLookAt(facts.lostAt ?? now, now), rule: rule('outcome_unknown') };
+  }
+}
+
+/** The route of a decided outcome, for advice and texts; null where nothing was declined. */
+export function routeOfOutcome(facts: Pick<OutcomeFacts, 'outcome' | 'binPrefix' | 'paymentMethodType'>): Route | null {
+  return facts.outcome.kind === 'declined' ? routeDecline(facts.outcome.signals, hintsOf(facts)) : null;
+}
+
+function hintsOf({ binPrefix, paymentMethodType }: Pick<OutcomeFacts, 'binPrefix' | 'paymentMethodType'>) {
+  return { binPrefix, paymentMethodType: paymentMethodType ?? null };
+}
+
+function decideAfterDecline(facts: OutcomeFacts, signals: DeclineSignals): Decision {
+  const route = routeDecline(signals, hintsOf(facts));
+  if (route.neverCharge) return { kind: 'blocked', rule: route.rule };
+  if (route.firstStep === 'authenticate') return awaitAuthentication(facts, route.rule);
+  if (route.bucket === 'configuration') return decideConfiguration(facts, route);
+  if (facts.fallbackLeft && route.retryable !== 'yes' && attemptLeft(facts)) return fallback();
+  if (!facts.tokenReusable) return decideSpentToken(facts);
+  if (route.retryable !== 'yes') return { kind: 'failed', endReason: 'hard_decline', detail: null, rule: route.rule };
+  return decideRetry(facts, route);
+}
+
+/** Neither a retry nor another card mends these; one of them says that the debt may have been paid already. */
+function decideConfiguration(facts: OutcomeFacts, route: Route): Decision {
+  const paid = facts.similarPaymentFound === true;
+  return paid
+    ? { kind: 'failed', endReason: 'possibly_paid', detail: 'possibly_paid', rule: rule('look_first') }
+    : { kind: 'failed', endReason: 'configuration', detail: null, rule: route.rule };
+}
+
+function decideSpentToken(facts: OutcomeFacts): Decision {
+  if (facts.fallbackLeft && attemptLeft(facts)) return fallback();
+  const detail = 'token_not_reusable';
+  return { kind: 'failed', endReason: 'token_not_reusable', detail, rule: rule('token_not_reusable') };
+}
+
+/** The same token while the schedule has room, then a fallback token, then the end. */
+function decideRetry(facts: OutcomeFacts, route: Route): Decision {
+  const { policy, round, now, jitter } = facts;
+  // A gateway's own back-off row has no schedule: as a decline it is a technical one.
+  const group = route.group ?? 'technical';
+  const held = heldBack(facts, route);
+  const next = nextCharge(policy, group, round, { now, earliestAt: held?.until ?? null, jitter });
+  const hold = facts.limitsFreeAt ?? null;
+  if (next.kind === 'due' && hold !== null && hold.freeAt === null) return decideNeverAgain(facts, hold.rule);
+  if (next.kind === 'due') {
+    const remaining = attemptsRemaining(policy, group, round);
+    const by = held !== null && isWon(held, next.placement) ? held.rule : next.rule;
+    return { kind: 'retry', dueAt: next.dueAt, attemptsRemaining: remaining, rule: by };
+  }
+  if (facts.fallbackLeft && next.endReason === 'exhausted' && attemptLeft(facts)) return fallback();
+  const by = held !== null && next.placement !== null && isWon(held, next.placement) ? held.rule : next.rule;
+  return { kind: 'failed', endReason: next.endReason, detail: null, rule: by };
+}
+
+/** The schedule has room, but the network never allows this card again: another one has limits of its own. */
+function decideNeverAgain(facts: OutcomeFacts, by: Rule): Decision {
+  if (facts.fallbackLeft && attemptLeft(facts)) return fallback();
+  return { kind: 'failed', endReason: 'hard_decline', detail: null, rule: by };
+}
+
+/** What the network says about the earliest time: its advice, or a full limit, whichever ends later. */
+interface Held {
+  until: Date;
+  rule: Rule;
+}
+
+function heldBack({ now, limitsFreeAt }: OutcomeFacts, route: Route): Held | null {
+  const wait = route.waitMs === null ? null : new Date(now.getTime() + route.waitMs);
+  const free = limitsFreeAt?.freeAt ?? null;
+  if (free !== null && limitsFreeAt && (wait === null || free > wait)) return { until: free, rule: limitsFreeAt.rule };
+  return wait === null ? null : { until: wait, rule: rule('network_wait') };
+}
+
+/** True when it was this that moved the charge beyond its slot. */
+function isWon(held: Held, { slotMs, earliestMs }: Placement): boolean {
+  return held.until.getTime() === earliestMs && earliestMs > slotMs;
+}
+
+function fallback(): Decision {
+  return { kind: 'fallback', rule: rule('fallback_token') };
+}
+
+function attemptLeft({ policy, round, now }: OutcomeFacts): boolean {
+  return round.chargesMade < policy.attemptsMax && now < round.deadlineAt;
+}
+
+function decideAfterCancel(facts: OutcomeFacts, by: 'us' | 'gateway' | 'other'): Decision {
+  // We cancel the payment of an open recovery only to make another; the gateway's own expiry is no word of the merchant.
+  if (by !== 'other' && facts.paymentReplaced !== true)
+    return { kind: 'replace_payment', rule: rule('payment_replaced') };
+  return { kind: 'cancelled', endReason: 'voided', rule: rule('payment_canceled') };
+}
+
+function awaitAuthentication(facts: OutcomeFacts, by: Decision['rule']): Decision {
+  const { now, round } = facts;
+  if (now >= round.deadlineAt) {
+    return { kind: 'failed', endReason: 'not_authenticated', detail: 'authenticate', rule: rule('not_authenticated') };
+  }
+  const dueAt = nextAuthenticationPollAt(facts.waitingSince ?? now, now, round.deadlineAt);
+  return { kind: 'action_required', dueAt, rule: by };
+}
+
+/**
+ * What a reading of a payment in `action_required` leads to. Only money, the bank, a cancel or the deadline ends the
+ * wait: a failed try of the customer's leaves it open.
+ */
+export function decideAfterAuthenticationLook(facts: OutcomeFacts): Decision {
+  switch (facts.outcome.kind) {
+    case 'succeeded':
+    case 'pending':
+    case 'requires_capture':
+    case 'canceled':
+      return decideAfterOutcome(facts);
+    case 'declined':
+    case 'requires_action':
+    case 'unknown':
+      return awaitAuthentication(facts, rule('outcome_requires_action'));
+  }
+}

@@ -1,0 +1,149 @@
+import { describe, expect, it } from '@jest/globals';
+
+import type { DeclineSignals } from './facts.js';
+import { type ExplainFacts, explainDecision } from './explain.js';
+import { type PolicyRequest, snapshotPolicy } from './policy.js';
+import { TABLES } from './tables.js';
+
+const AT = new Date('2026-06-03T12:00:00Z');
+
+function explain(signals: Partial<DeclineSignals>, parts: Partial<ExplainFacts> = {}, request: PolicyRequest = {}) {
+  const none = { errorCode: null, adviceCode: null, networkDeclineCode: null, networkAdviceCode: null };
+  return explainDecision({
+    signals: { ...none, declineCode: null, brand: 'visa', ...signals },
+    paymentMethodType: null,
+    cardCountry: null,
+    policy: snapshotPolicy({
+      request: { timezone: 'America/New_York', ...request },
+      client: { policy: null, timezone: null, billingCycleDay: null },
+      cardCountry: null,
+    }),
+    attempts: 1,
+    at: AT,
+    ...parts,
+  });
+}
+
+const rulesOf = (told: ReturnType<typeof explain>) => told.weighed.map((one) => one.rule);
+const winnerOf = (told: ReturnType<typeof explain>) => told.weighed.filter((one) => one.won).map((one) => one.rule);
+
+describe('an explanation', () => {
+  it('tells the decision, the chain, and the instants before and after', () => {
+    const told = explain({ declineCode: 'do_not_honor' }, { attempts: 2 });
+    expect(told.decision).toMatchObject({ kind: 'retry', attemptsRemaining: 2 });
+    expect(told.made.map((one) => one.at.toISOString())).toEqual([
+      '2026-06-03T12:00:00.000Z',
+      '2026-06-05T14:00:00.000Z',
+    ]);
+    expect(told.next.map((one) => one.at.toISOString())).toEqual([
+      '2026-06-12T14:00:00.000Z',
+      '2026-06-15T14:00:00.000Z',
+    ]);
+    expect(told.next.map((one) => one.number)).toEqual([3, 4]);
+    expect(told.end).toMatchObject({ kind: 'failed', endReason: 'exhausted', rule: { name: 'attempts_spent' } });
+    expect(told.advice).toMatchObject({ recommendedAction: 'retry_later', willRetry: true });
+    expect(rulesOf(told)).toEqual([
+      'listed_code:do_not_honor',
+      'network_limit:visa_category_1',
+      'network_limit:visa_reattempts_30d',
+      'scheduled:ambiguous',
+      'attempts_spent',
+      'nothing_fits',
+    ]);
+    expect(winnerOf(told)).toEqual(['scheduled:ambiguous']);
+    expect(told.weighed[3]?.says).toBe(
+      'slots 48 h, 120 h, 216 h, 336 h from the failed charge; next slot 2026-06-08T12:00:00.000Z, ' +
+        'local hour 2026-06-08T14:00:00.000Z, payday 2026-06-12T14:00:00.000Z',
+    );
+    expect(told.weighed[2]?.says).toBe('1 of 15: allows it');
+  });
+
+  it('says what the first step is when nothing was charged yet', () => {
+    const queued = explain({ declineCode: 'insufficient_funds' }, { attempts: 0 });
+    expect(queued.decision).toMatchObject({ kind: 'queue' });
+    expect(queued.made).toEqual([]);
+    expect(queued.next).toHaveLength(4);
+    expect(queued.next[0]?.at).toEqual(queued.decision.kind === 'queue' ? queued.decision.dueAt : null);
+    const charged = explain({ declineCode: 'do_not_honor' }, { attempts: 0 });
+    expect(charged.next[0]).toMatchObject({ at: AT, rule: 'listed_code:do_not_honor' });
+    expect(charged.next).toHaveLength(4);
+    expect(explain({ declineCode: 'gateway_timeout' }, { attempts: 0 }).next[0]).toMatchObject({ at: AT });
+    const blocked = explain({ declineCode: 'stolen_card' }, { attempts: 0 });
+    expect(blocked).toMatchObject({ decision: { kind: 'block' }, next: [], end: null });
+    const india = explain({ declineCode: 'do_not_honor' }, { attempts: 0, cardCountry: 'in' });
+    expect(winnerOf(india)).toEqual(['india_without_mandate']);
+  });
+
+  it.each([
+    [
+      'advice that stops',
+      { declineCode: 'do_not_honor', adviceCode: 'do_not_try_again' },
+      'advice_code:stripe_do_not_try_again',
+    ],
+    [
+      'a raw code of category 1',
+      { declineCode: 'do_not_honor', networkDeclineCode: '14' },
+      'network_code:incorrect_number',
+    ],
+    ['a never-charge code', { declineCode: 'fraudulent' }, 'listed_code:fraudulent'],
+    ['an unlisted code', { declineCode: 'zz_9' }, 'scheduled:unlisted'],
+    ['no code', {}, 'scheduled:ambiguous'],
+    [
+      'a Mastercard wait',
+      { declineCode: 'insufficient_funds', brand: 'mastercard', networkAdviceCode: '30' },
+      'network_wait',
+    ],
+  ])('names what won: %s', (_, signals, winner) => expect(winnerOf(explain(signals))).toEqual([winner]));
+
+  it('shows notBefore, waits, limits and blackout hours among what was weighed', () => {
+    const request = {
+      notBefore: new Date('2026-06-20T00:00:00Z'),
+      blackoutHours: [{ from: 9, to: 12 }],
+      visaReattemptsMax: 18,
+    };
+    const told = explain(
+      { declineCode: 'insufficient_funds', brand: 'mastercard', networkAdviceCode: '28' },
+      {},
+      request,
+    );
+    expect(told.weighed.find((one) => one.rule === 'not_before')?.says).toBe('not before 2026-06-20T00:00:00.000Z');
+    expect(told.weighed.find((one) => one.rule === 'network_wait')?.says).toBe(
+      'not before 2026-06-09T12:00:00.000Z (144 h)',
+    );
+    expect(told.weighed.find((one) => one.rule === 'scheduled:funds')?.says).toContain('blackout 2026-06-');
+    expect(rulesOf(told)).toContain('network_limit:mastercard_declines_24h');
+    const visa = explain({ declineCode: 'do_not_honor' }, {}, request);
+    expect(visa.weighed.find((one) => one.rule === 'network_limit:visa_reattempts_30d')?.says).toBe(
+      '0 of 18: allows it',
+    );
+  });
+
+  it('stops a bank debit after two re-presentments', () => {
+    const debit = { declineCode: 'insufficient_funds', brand: null, networkDeclineCode: 'R01' };
+    const told = explain(debit, { attempts: 4, paymentMethodType: 'us_bank_account' });
+    expect(told.made).toHaveLength(3);
+    expect(told.decision).toMatchObject({ kind: 'failed', endReason: 'exhausted', rule: { name: 'no_slot_left' } });
+    expect(told.weighed.find((one) => one.rule === 'network_limit:debit_representments')?.says).toBe(
+      '2 of 2: never again',
+    );
+  });
+
+  it('has exactly one winner for every code, network code and advice code, before and after charges', () => {
+    const signals: Partial<DeclineSignals>[] = [
+      ...[...TABLES.declines.values()].map((row) => ({ declineCode: row.code })),
+      ...[...TABLES.networks.values()].map((row) => ({ networkDeclineCode: row.code, brand: row.network })),
+      ...[...TABLES.advice.values()].map((row) =>
+        row.network === 'stripe' ? { adviceCode: row.code } : { networkAdviceCode: row.code, brand: 'mastercard' },
+      ),
+    ];
+    for (const one of signals) {
+      for (const attempts of [0, 1, 4]) {
+        const told = explain(one, { attempts });
+        expect(winnerOf(told)).toEqual([told.decision.rule.name]);
+        const all = [...told.made, ...told.next].map((instant) => instant.at.getTime());
+        expect(all).toEqual([...all].sort((a, b) => a - b));
+        expect(told.weighed.every((weighed) => weighed.says !== '' && weighed.source !== '')).toBe(true);
+      }
+    }
+  });
+});

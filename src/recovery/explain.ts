@@ -1,0 +1,165 @@
+import { adviceFor, type FullAdvice } from './advice.js';
+import { decideAfterOutcome } from './decide.js';
+import { routeDecline } from './decline.js';
+import type { Decision, DeclineSignals, Policy, Route, RoundFacts } from './facts.js';
+import { decideFirstStep, type FirstStepDecision } from './first-step.js';
+import { endReasonOf, stateOf } from './lifecycle.js';
+import { type LimitHold, limitsFreeAt, type SeenAttempt } from './network-limits.js';
+import { defaultDeadline } from './schedule.js';
+import { type Weighed, weighRules } from './weighed-rules.js';
+
+export interface ExplainFacts {
+  signals: DeclineSignals;
+  paymentMethodType: string | null;
+  /** ISO 3166 alpha-2 of the card's issuer. */
+  cardCountry: string | null;
+  policy: Policy;
+  /** Our charges so far, each declined with these signals; the first at `at`. None: the code is named in the request. */
+  attempts: number;
+  /** When the request came. */
+  at: Date;
+}
+
+/** A charge that was or will be made, as if each were declined alike, without jitter. */
+export interface Instant {
+  number: number;
+  at: Date;
+  rule: string;
+}
+
+export interface Explanation {
+  decision: Decision | FirstStepDecision;
+  route: Route;
+  advice: FullAdvice | null;
+  /** Every rule that was weighed, in the order of precedence, and which of them won. */
+  weighed: Weighed[];
+  /** The charges made so far. */
+  made: Instant[];
+  next: Instant[];
+  /** Why nothing follows the last of them. */
+  end: Decision | null;
+}
+
+// One amount: limits that count by amount count them all.
+const AMOUNT = { amountMinor: 2500, currency: 'USD' };
+
+/** No round has as many charges; one that had would be a bug, and must not run for ever. */
+const CHARGES_MAX = 20;
+
+interface Story {
+  facts: ExplainFacts;
+  round: RoundFacts;
+  made: Instant[];
+}
+
+/**
+ * Explains one decision: what it is, which rules were weighed and which won, and the instants that follow. It asks the
+ * functions that decide, and adds no rule. Fewer charges than asked for are played when the round ends before.
+ */
+export function explainDecision(facts: ExplainFacts): Explanation {
+  const story: Story = { facts, round: openedRound(facts), made: [] };
+  const route = routeDecline(facts.signals, facts);
+  if (facts.attempts === 0) return explainFirstStep(story, route);
+  let decision = charge(story, facts.at, 'initial');
+  while (decision.kind === 'retry' && story.made.length < facts.attempts) {
+    decision = charge(story, decision.dueAt, decision.rule.name);
+  }
+  const made = [...story.made];
+  const weighed = weighRules({ ...weighedFacts(story, route), decision });
+  const advice = adviceFor({
+    state: stateOf(decision),
+    endReason: endReasonOf(decision),
+    route,
+    detail: detailOf(decision),
+  });
+  return { decision, route, advice, weighed, made, ...playOn(story, decision) };
+}
+
+function openedRound({ at }: ExplainFacts): RoundFacts {
+  const deadlineAt = defaultDeadline(at);
+  return { anchorAt: at, openedAt: at, deadlineAt, scheduledTaken: 0, chargesMade: 0, lastAttemptAt: null };
+}
+
+function explainFirstStep(story: Story, route: Route): Explanation {
+  const { facts, round } = story;
+  const decision = decideFirstStep({
+    signals: facts.signals,
+    binPrefix: null,
+    paymentMethodType: facts.paymentMethodType,
+    cardCountry: facts.cardCountry,
+    cardOrigin: null,
+    cardChangedSince: false,
+    hasFallback: false,
+    tokenReusable: true,
+    failedAt: null,
+    lookFoundNone: false,
+    now: facts.at,
+    policy: facts.policy,
+    round,
+    limitsFreeAt: null,
+    jitter: 0,
+  });
+  const weighed = weighRules({ ...weighedFacts(story, route), decision });
+  const firstAt = firstChargeAt(decision, facts.at);
+  if (firstAt === null) return { decision, route, advice: null, weighed, made: [], next: [], end: null };
+  const after = charge(story, firstAt, decision.rule.name, decision.kind === 'queue');
+  const { next, end } = playOn(story, after);
+  return { decision, route, advice: null, weighed, made: [], next: [...story.made.slice(0, 1), ...next], end };
+}
+
+function firstChargeAt(step: FirstStepDecision, at: Date): Date | null {
+  if (step.kind === 'queue') return step.dueAt;
+  return step.kind === 'charge' || (step.kind === 'look' && step.then === 'charge') ? at : null;
+}
+
+function weighedFacts({ facts, round, made }: Story, route: Route) {
+  const now = made.at(-1)?.at ?? facts.at;
+  return { ...facts, route, round, now, seen: seenAttempts(facts, made), amount: AMOUNT };
+}
+
+/** Makes one charge that is declined, and decides what follows it. */
+function charge(story: Story, at: Date, by: string, scheduled = story.made.length > 0): Decision {
+  const { facts, round, made } = story;
+  if (made.length >= CHARGES_MAX) throw new Error('A round did not end.');
+  made.push({ number: made.length + 1, at, rule: by });
+  story.round = {
+    ...round,
+    chargesMade: round.chargesMade + 1,
+    scheduledTaken: round.scheduledTaken + (scheduled ? 1 : 0),
+    lastAttemptAt: at,
+  };
+  return decideAfterOutcome({
+    outcome: { kind: 'declined', signals: facts.signals },
+    policy: facts.policy,
+    round: story.round,
+    now: at,
+    jitter: 0,
+    fallbackLeft: false,
+    tokenReusable: true,
+    binPrefix: null,
+    paymentMethodType: facts.paymentMethodType,
+    limitsFreeAt: holdOf(facts, made, at),
+  });
+}
+
+function holdOf(facts: ExplainFacts, made: Instant[], at: Date): LimitHold | null {
+  const { visaReattemptsMax } = facts.policy;
+  const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
+  return limitsFreeAt(seenAttempts(facts, made), facts.paymentMethodType ?? facts.signals.brand, AMOUNT, at, options);
+}
+
+function seenAttempts({ signals }: ExplainFacts, made: Instant[]): SeenAttempt[] {
+  const { networkDeclineCode, networkAdviceCode } = signals;
+  return made.map(({ at }) => ({ at, declined: true, ...AMOUNT, networkDeclineCode, networkAdviceCode }));
+}
+
+function playOn(story: Story, decision: Decision): { next: Instant[]; end: Decision | null } {
+  const made = story.made.length;
+  let last = decision;
+  while (last.kind === 'retry') last = charge(story, last.dueAt, last.rule.name);
+  return { next: story.made.slice(made), end: last };
+}
+
+function detailOf(decision: Decision): string | null {
+  return decision.kind === 'failed' ? decision.detail : null;
+}

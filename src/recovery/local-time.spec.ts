@@ -1,0 +1,95 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Temporal } from 'temporal-polyfill';
+
+import { HOUR_MS, instantOf, isTimeZone, nextLocalHour, offsetMsAt, wallAt } from './local-time.js';
+
+const ZONES = [
+  'America/New_York',
+  'America/Sao_Paulo',
+  'Europe/Berlin',
+  'Africa/Casablanca',
+  'Asia/Kolkata',
+  'Australia/Lord_Howe',
+  'Pacific/Apia',
+  'UTC',
+];
+const zone = fc.constantFrom(...ZONES);
+const instant = fc.integer({ min: Date.UTC(2014, 0, 1), max: Date.UTC(2048, 0, 1) });
+
+const ms = (iso: string) => new Date(iso).getTime();
+const iso = (instantMs: number) => new Date(instantMs).toISOString();
+
+describe('local time', () => {
+  it('agrees with the time-zone library on every offset', () => {
+    fc.assert(
+      fc.property(instant, zone, (at, name) => {
+        const asked = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(name);
+        expect(offsetMsAt(at, name)).toBe(asked.offsetNanoseconds / 1e6);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('agrees with the library on the instant of a wall time, gaps and overlaps included', () => {
+    fc.assert(
+      fc.property(instant, zone, (at, name) => {
+        const wall = at - (at % (HOUR_MS / 4));
+        const asked = Temporal.PlainDateTime.from(iso(wall).slice(0, 19)).toZonedDateTime(name);
+        expect(iso(instantOf(wall, name))).toBe(iso(asked.epochMilliseconds));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it.each(ZONES)('agrees with the library within a day of each change of %s', (name) => {
+    let at = Temporal.Instant.from('2024-01-01T00:00Z').toZonedDateTimeISO(name).getTimeZoneTransition('next');
+    for (let changes = 0; at !== null && changes < 8; changes += 1) {
+      for (let hour = -24; hour <= 24; hour += 1) {
+        const wall = wallAt(at.epochMilliseconds, name) + hour * HOUR_MS;
+        const asked = Temporal.PlainDateTime.from(iso(wall).slice(0, 19)).toZonedDateTime(name);
+        expect(iso(instantOf(wall, name))).toBe(iso(asked.epochMilliseconds));
+      }
+      at = at.getTimeZoneTransition('next');
+    }
+    expect(offsetMsAt(ms('2026-01-15T00:00:00Z'), name)).toBeDefined();
+  });
+
+  it('moves an hour that summer time leaves out on to a real one', () => {
+    const at = nextLocalHour(ms('2026-03-08T05:00:00Z'), 2, 'America/New_York');
+    expect(iso(at)).toBe('2026-03-08T07:00:00.000Z'); // 02:00 does not exist: 03:00 local.
+  });
+
+  it('takes the first of an hour that happens twice', () => {
+    const at = nextLocalHour(ms('2026-11-01T04:30:00Z'), 1, 'America/New_York');
+    expect(iso(at)).toBe('2026-11-01T05:00:00.000Z');
+  });
+
+  it.each([
+    ['2026-06-01T07:59:00Z', '2026-06-01T08:00:00.000Z'],
+    ['2026-06-01T08:00:00Z', '2026-06-01T08:00:00.000Z'],
+    ['2026-06-01T08:00:00.001Z', '2026-06-02T08:00:00.000Z'],
+  ])('finds the next 10:00 in Berlin from %s', (from, expected) => {
+    expect(iso(nextLocalHour(ms(from), 10, 'Europe/Berlin'))).toBe(expected);
+  });
+
+  it('never goes back, never waits more than a day and a gap, and shows a real hour', () => {
+    fc.assert(
+      fc.property(instant, zone, fc.integer({ min: 0, max: 23 }), (at, name, hour) => {
+        const next = nextLocalHour(at, hour, name);
+        expect(next).toBeGreaterThanOrEqual(at);
+        expect(next - at).toBeLessThanOrEqual(25 * HOUR_MS);
+        const shown = new Date(wallAt(next, name)).getUTCHours();
+        expect([hour, (hour + 1) % 24]).toContain(shown);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it.each(['Europe/Berlin', 'UTC', 'Asia/Kolkata', 'Etc/GMT+5'])('accepts %s', (name) => {
+    expect(isTimeZone(name)).toBe(true);
+  });
+  it.each(['', '+02:00', 'Mars/Olympus', '__proto__', 'Europe/Berlin ', '2026-01-01'])('refuses "%s"', (name) => {
+    expect(isTimeZone(name)).toBe(false);
+  });
+});

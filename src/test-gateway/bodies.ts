@@ -1,0 +1,144 @@
+import type Stripe from 'stripe';
+
+/** A list inside or around an object, as Stripe shows it. */
+export interface ListBody<Item> {
+  object: 'list';
+  data: Item[];
+  has_more: boolean;
+  url: string;
+}
+
+// The SDK's own types, with ids where an answer may hold an expanded object: what is stored is never expanded.
+type WithIds<Body, Field extends keyof Body> = Omit<Body, Field> & { [Name in Field]: string | null };
+
+export type CustomerBody = Stripe.Customer;
+export type PaymentMethodBody = WithIds<Stripe.PaymentMethod, 'customer'>;
+export type PaymentIntentBody = WithIds<Stripe.PaymentIntent, 'customer' | 'latest_charge' | 'payment_method'>;
+export type ChargeBody = WithIds<Stripe.Charge, 'customer' | 'payment_intent'>;
+export type RefundBody = WithIds<Stripe.Refund, 'charge' | 'payment_intent'>;
+export type DisputeBody = Omit<Stripe.Dispute, 'charge' | 'payment_intent'> & {
+  charge: string;
+  payment_intent: string | null;
+};
+export type WebhookEndpointBody = Stripe.WebhookEndpoint;
+export type PaymentError = Stripe.PaymentIntent.LastPaymentError;
+
+/** An invoice's line. The SDK's type holds decimals of its own class, which no JSON text does. */
+export interface LineBody {
+  id: string;
+  object: 'line_item';
+  amount: number;
+  currency: string;
+  description: string | null;
+  discount_amounts: [];
+  discountable: boolean;
+  discounts: [];
+  invoice: string;
+  livemode: false;
+  metadata: Record<string, string>;
+  parent: null;
+  period: { start: number; end: number };
+  pretax_credit_amounts: [];
+  pricing: null;
+  quantity: number;
+  subscription: null;
+  subtotal: number;
+  taxes: [];
+}
+
+/** An item that waits for the customer's next invoice, or went into one. */
+export interface InvoiceItemBody {
+  id: string;
+  object: 'invoiceitem';
+  amount: number;
+  currency: string;
+  customer: string;
+  date: number;
+  description: string | null;
+  invoice: string | null;
+  livemode: false;
+  metadata: Record<string, string>;
+  period: { start: number; end: number };
+  proration: false;
+  quantity: number;
+}
+
+export type InvoiceBody = Omit<
+  WithIds<Stripe.Invoice, 'customer' | 'default_payment_method'>,
+  'lines' | 'payments' | 'confirmation_secret'
+> & { lines: ListBody<LineBody> };
+
+export type InvoicePaymentBody = Omit<Stripe.InvoicePayment, 'invoice' | 'payment'> & {
+  invoice: string;
+  payment: { type: 'payment_intent'; payment_intent: string };
+};
+
+/** Only as much of a Checkout Session as tells that one owns a payment. */
+export interface CheckoutSessionBody {
+  id: string;
+  object: 'checkout.session';
+  created: number;
+  customer: string | null;
+  livemode: false;
+  mode: 'payment';
+  payment_intent: string;
+  status: 'open';
+}
+
+/** The objects that live in the table `objects`, by what Stripe calls them in `object`. */
+export interface Bodies {
+  customer: CustomerBody;
+  payment_method: PaymentMethodBody;
+  payment_intent: PaymentIntentBody;
+  charge: ChargeBody;
+  invoice: InvoiceBody;
+  invoiceitem: InvoiceItemBody;
+  invoice_payment: InvoicePaymentBody;
+  refund: RefundBody;
+  dispute: DisputeBody;
+  webhook_endpoint: WebhookEndpointBody;
+  'checkout.session': CheckoutSessionBody;
+}
+export type Kind = keyof Bodies;
+
+/** What Stripe knows about an object and does not show. */
+export interface Hidden {
+  /** Payment object: how many charges each token's script has played here. */
+  plays?: Record<string, number>;
+  /** Payment object: how many faults each token has spent here. */
+  faults?: Record<string, number>;
+  /** Payment method: the raw token whose script it plays. */
+  script?: string;
+  /** Payment method without customer: it was charged once and can not be charged again. */
+  consumed?: boolean;
+  /** Webhook endpoint. */
+  url?: string;
+  secret?: string;
+  enabledEvents?: string[];
+}
+
+/** An object as it is kept: its public body, what is hidden, and the ids it is found by. */
+export interface Stored<K extends Kind = Kind> {
+  kind: K;
+  body: Bodies[K];
+  hidden: Hidden;
+  /** Payment intent: its invoice. Charge: its payment intent. Invoice payment: its invoice. Refund, dispute: the charge. */
+  parentId: string | null;
+  /** Invoice payment, refund, dispute, checkout session: the payment intent. */
+  relatedId: string | null;
+}
+
+/** How an object is called in "No such …". */
+export const NOUNS: Record<Kind, string> = {
+  customer: 'customer',
+  payment_method: 'PaymentMethod',
+  payment_intent: 'payment_intent',
+  charge: 'charge',
+  invoice: 'invoice',
+  invoiceitem: 'invoiceitem',
+  invoice_payment: 'invoice_payment',
+  refund: 'refund',
+  dispute: 'dispute',
+  webhook_endpoint: 'webhook endpoint',
+  'checkout.session': 'checkout session',
+};

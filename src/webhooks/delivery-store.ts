@@ -1,0 +1,203 @@
+import { Injectable } from '@nestjs/common';
+
+import { Database, type Scope } from '../platform/db/database.js';
+import { Ids } from '../platform/ids.js';
+import * as sql from './delivery-sql.js';
+import type { EventType } from './event-types.js';
+import type { SealedEndpoint } from './endpoint-secrets.js';
+
+const WORKER: Scope = { role: 'worker' };
+
+/** A delivery that this process may try now, once. */
+export interface ClaimedDelivery {
+  clientId: string;
+  id: string;
+  eventId: string;
+  recoveryId: string | null;
+  eventType: EventType;
+  body: Buffer;
+  /** `X-Revtain-Sequence`; null for an event about no recovery. */
+  endpointSequence: number | null;
+  /** The number of this try. */
+  tryNumber: number;
+  /** Failed tries of this run of the schedule. */
+  failedBefore: number;
+  leaseToken: string;
+  endpoint: SealedEndpoint;
+}
+
+export interface ClaimLimits {
+  /** Of an endpoint that is not named in `rooms`. */
+  perEndpoint: number;
+  /** How many more each endpoint that is being served may have. */
+  rooms: ReadonlyMap<string, number>;
+  inAll: number;
+}
+
+export interface Claim {
+  claimed: ClaimedDelivery[];
+  /** Deliveries looked at, those that were put off or withdrawn included. */
+  seen: number;
+}
+
+/** What one try came to. */
+export interface TryResult {
+  clientId: string;
+  deliveryId: string;
+  endpointId: string;
+  leaseToken: string;
+  number: number;
+  at: Date;
+  durationMs: number;
+  status: number | null;
+  error: string | null;
+  responseExcerpt: string | null;
+  verdict: 'delivered' | 'retry' | 'exhausted' | 'gone';
+  nextTryAt: Date | null;
+}
+
+/** The rows of deliveries, as the dispatcher works on them: every client's. */
+@Injectable()
+export class DeliveryStore {
+  constructor(
+    private readonly database: Database,
+    private readonly ids: Ids,
+  ) {}
+
+  async claimDue(realNow: Date, { perEndpoint, rooms, inAll }: ClaimLimits): Promise<Claim> {
+    const { rows } = await this.database.query<ClaimRow>(WORKER, {
+      name: 'claim_deliveries',
+      text: sql.CLAIM_DUE,
+      values: [realNow, perEndpoint, [...rooms.keys()], [...rooms.values()], inAll],
+    });
+    return {
+      claimed: rows.flatMap((row) => (row.body === null ? [] : [claimedFrom(row, row.body)])),
+      seen: rows.length,
+    };
+  }
+
+  /** Answers whether a delivery that stood in line has become due by it. */
+  async settle(realNow: Date, results: readonly TryResult[]): Promise<boolean> {
+    const { rows } = await this.database.query<{ has_woken: boolean }>(WORKER, {
+      name: 'settle_deliveries',
+      text: sql.SETTLE,
+      values: [realNow, JSON.stringify(results.map(resultRow))],
+    });
+    return rows[0]?.has_woken === true;
+  }
+
+  async handBack(realNow: Date, deliveries: readonly ClaimedDelivery[]): Promise<void> {
+    const columns = [
+      deliveries.map((each) => each.clientId),
+      deliveries.map((each) => each.id),
+      deliveries.map((each) => each.leaseToken),
+    ];
+    await this.database.query(WORKER, { name: 'hand_back', text: sql.HAND_BACK, values: [realNow, ...columns] });
+  }
+
+  /** Answers how many deliveries were set free. */
+  async releaseHeld(realNow: Date): Promise<number> {
+    const { rowCount } = await this.database.query(WORKER, {
+      name: 'release_held',
+      text: sql.RELEASE_HELD,
+      values: [realNow],
+    });
+    return rowCount ?? 0;
+  }
+
+  /** The same for one client, by an instant of its own clock. */
+  async releaseHeldOf(realNow: Date, clientId: string, at: Date): Promise<number> {
+    const { rowCount } = await this.database.query(WORKER, {
+      name: 'release_held_of',
+      text: sql.RELEASE_HELD_OF,
+      values: [realNow, clientId, at],
+    });
+    return rowCount ?? 0;
+  }
+
+  async nextDueAt(): Promise<Date | null> {
+    const { rows } = await this.database.query<{ next_due_at: Date | null }>(WORKER, {
+      name: 'next_delivery_due',
+      text: sql.NEXT_DUE,
+    });
+    return rows[0]?.next_due_at ?? null;
+  }
+
+  /** Parks what waits for an endpoint that has said it is gone, and tells the operator once. */
+  async parkGone(realNow: Date, clientId: string, endpointId: string): Promise<void> {
+    await this.database.flight(WORKER, [
+      { name: 'park', text: sql.PARK, values: [realNow, clientId, endpointId, 'endpoint_disabled'] },
+      {
+        text: `INSERT INTO operator_alerts (client_id, id, kind, severity, facts, dedupe_key, created_at)
+               VALUES ($1, $2, 'webhook_endpoint_disabled', 'critical', $3, $4, $5) ON CONFLICT DO NOTHING`,
+        values: [
+          clientId,
+          this.ids.ulid(),
+          JSON.stringify({ endpointId, reason: 'gone' }),
+          `webhook_endpoint_disabled:${endpointId}`,
+          realNow,
+        ],
+      },
+    ]);
+  }
+}
+
+interface ClaimRow extends Record<string, unknown> {
+  client_id: string;
+  id: string;
+  event_id: string;
+  endpoint_id: string;
+  recovery_id: string | null;
+  lease_token: string;
+  try_count: number;
+  schedule_step: number;
+  endpoint_sequence: string | null;
+  type: EventType;
+  body: Buffer | null;
+  url: string;
+  secret_sealed: Buffer;
+  previous_secret_sealed: Buffer | null;
+  previous_secret_until: Date | null;
+  headers_sealed: Buffer | null;
+}
+
+function claimedFrom(row: ClaimRow, body: Buffer): ClaimedDelivery {
+  return {
+    clientId: row.client_id,
+    id: row.id,
+    eventId: row.event_id,
+    recoveryId: row.recovery_id,
+    eventType: row.type,
+    body,
+    endpointSequence: row.endpoint_sequence === null ? null : Number(row.endpoint_sequence),
+    tryNumber: row.try_count,
+    failedBefore: row.schedule_step,
+    leaseToken: row.lease_token,
+    endpoint: {
+      clientId: row.client_id,
+      id: row.endpoint_id,
+      url: row.url,
+      secretSealed: row.secret_sealed,
+      previousSecretSealed: row.previous_secret_sealed,
+      previousSecretUntil: row.previous_secret_until,
+      headersSealed: row.headers_sealed,
+    },
+  };
+}
+
+function resultRow(result: TryResult): Record<string, unknown> {
+  return {
+    client_id: result.clientId,
+    delivery_id: result.deliveryId,
+    endpoint_id: result.endpointId,
+    lease_token: result.leaseToken,
+    number: result.number,
+    at: result.at,
+    duration_ms: result.durationMs,
+    status: result.status,
+    error: result.error,
+    response_excerpt: result.responseExcerpt,
+    verdict: result.verdict,
+    next_try_at: result.nextTryAt,
+  };
+}

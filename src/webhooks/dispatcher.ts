@@ -1,0 +1,217 @@
+import { Injectable } from '@nestjs/common';
+
+import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { Clock } from '../platform/clock.js';
+import { COULD_NOT_CONNECT, type EgressAnswer } from '../platform/egress/egress-client.js';
+import { Log } from '../platform/logging/log.js';
+import { Random } from '../platform/random.js';
+import { judgeTry, TRY_DEADLINE_MS, type Verdict } from './delivery-policy.js';
+import { LEASE_MS } from './delivery-sql.js';
+import { DeliveryStore, type ClaimedDelivery, type TryResult } from './delivery-store.js';
+import { excerptOf } from './response-excerpt.js';
+import { Sender } from './sender.js';
+import { SendingWindow } from './sending-window.js';
+import { TryResults } from './try-results.js';
+import { WakeableSleep } from './wakeable-sleep.js';
+
+/** Work of other processes is found so soon at the latest; our own wakes us. */
+const POLL_MS = 500;
+// A due row that could not be claimed (its endpoint is full, or another worker has it) is not looked for in a spin.
+const SLEEP_MIN_MS = 20;
+const PAUSE_AFTER_ERROR_MS = 500;
+// What has stood in line for longer is handed back: its try could outlive its lease.
+const IN_LINE_MAX_MS = LEASE_MS - TRY_DEADLINE_MS - 1_000;
+
+interface InLine extends ClaimedDelivery {
+  claimedMs: number;
+}
+
+/**
+ * Delivers what the outbox holds: claims due deliveries of all clients, signs and posts them, and writes down what came
+ * of it. Any number of processes may run one. A process that dies loses nothing: its leases run out, and what it had on
+ * the wire is sent again.
+ */
+@Injectable()
+export class Dispatcher extends BackgroundWork {
+  override readonly name = 'dispatcher';
+  private readonly window = new SendingWindow<InLine>();
+  private readonly results: TryResults;
+  private readonly onTheWire = new Set<Promise<void>>();
+  private readonly sleep = new WakeableSleep();
+  private roundWaiters: (() => void)[] = [];
+  private loop: Promise<void> | null = null;
+  private stopping = false;
+  private heldLookAtMs = 0;
+
+  constructor(
+    private readonly store: DeliveryStore,
+    private readonly sender: Sender,
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly log: Log,
+    works: BackgroundWorks,
+  ) {
+    super();
+    this.results = new TryResults(store, clock, log, () => this.wake());
+    works.register(this);
+  }
+
+  override start(): void {
+    this.stopping = false;
+    this.loop ??= this.run();
+  }
+
+  override async stop(): Promise<void> {
+    this.stopping = true;
+    this.wake();
+    await this.loop;
+    this.loop = null;
+    this.answerWaiters();
+    await this.handBack(this.window.drain());
+    await Promise.all(this.onTheWire);
+    await this.results.written();
+  }
+
+  /** Something new is due: look at once. Costs nothing where no loop runs. */
+  wake(): void {
+    this.sleep.wake();
+  }
+
+  /** Sets free what one client holds back until an instant of its own clock. Answers how many deliveries. */
+  async releaseHeldOf(clientId: string, at: Date): Promise<number> {
+    const count = await this.store.releaseHeldOf(this.clock.now(), clientId, at);
+    if (count > 0) this.wake();
+    return count;
+  }
+
+  /**
+   * Resolves when the loop of this process has taken up what is due by now; at once where none runs, for then the rows
+   * themselves are what other processes are handed.
+   */
+  async handOver(_clientId: string): Promise<void> {
+    if (!this.loop || this.stopping) return;
+    await new Promise<void>((resolve) => {
+      this.roundWaiters.push(resolve);
+      this.wake();
+    });
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      try {
+        // Those who ask during the round wait for the next one: this one may have looked already.
+        const asked = this.roundWaiters.length;
+        const seen = await this.round();
+        for (const resolve of this.roundWaiters.splice(0, asked)) resolve();
+        if (seen === 0) await this.sleep.upTo(await this.sleepMs());
+      } catch (error) {
+        this.log.error('dispatch.interrupted', {}, error);
+        await this.sleep.upTo(PAUSE_AFTER_ERROR_MS);
+      }
+    }
+  }
+
+  /** One look at what is due. Answers how many deliveries it has dealt with. */
+  private async round(): Promise<number> {
+    const nowMs = this.clock.monotonicMs();
+    if (nowMs >= this.heldLookAtMs) {
+      await this.store.releaseHeld(this.clock.now());
+      this.heldLookAtMs = nowMs + POLL_MS;
+    }
+    const limits = this.window.limits();
+    if (limits.inAll <= 0) return 0;
+    const { claimed, seen } = await this.store.claimDue(this.clock.now(), limits);
+    const claimedMs = this.clock.monotonicMs();
+    this.window.add(
+      claimed.map((each) => ({ ...each, claimedMs })),
+      limits,
+    );
+    this.pump();
+    this.window.tidy();
+    return seen;
+  }
+
+  private async sleepMs(): Promise<number> {
+    const nextDueAt = await this.store.nextDueAt();
+    const untilDueMs = nextDueAt === null ? POLL_MS : nextDueAt.getTime() - this.clock.now().getTime();
+    return Math.min(Math.max(untilDueMs, SLEEP_MIN_MS), POLL_MS);
+  }
+
+  /** Puts on the wire what may be. */
+  private pump(): void {
+    for (let next = this.window.next(); next; next = this.window.next()) {
+      const work = this.take(next).finally(() => this.onTheWire.delete(work));
+      this.onTheWire.add(work);
+    }
+  }
+
+  private async take(delivery: InLine): Promise<void> {
+    const startedMs = this.clock.monotonicMs();
+    let answered = false;
+    try {
+      if (startedMs - delivery.claimedMs > IN_LINE_MAX_MS) await this.handBack([delivery]);
+      else answered = await this.deliver(delivery);
+    } catch (error) {
+      // Its lease runs out, and the next claim tries again.
+      this.log.error('webhook.interrupted', idsOf(delivery), error);
+    }
+    if (this.window.done(delivery.endpoint.id, this.clock.monotonicMs() - startedMs, answered)) this.wake();
+    if (!this.stopping) this.pump();
+  }
+
+  /** Makes one try. Answers whether the endpoint has answered at all. */
+  private async deliver(delivery: InLine): Promise<boolean> {
+    const startedAt = this.clock.now();
+    const answer = await this.sender.send(delivery.endpoint, delivery);
+    const answered = answer.kind === 'answered';
+    const verdict = judgeTry({
+      failedBefore: delivery.failedBefore,
+      status: answered ? answer.status : null,
+      retryAfter: answered ? answer.retryAfter : null,
+      startedAt,
+      endedAt: this.clock.now(),
+      jitter: () => this.random.fraction(),
+    });
+    this.results.add(resultOf(delivery, startedAt, answer, verdict));
+    this.log.info('webhook.tried', {
+      ...idsOf(delivery),
+      tryNumber: delivery.tryNumber,
+      status: answered ? answer.status : null,
+      text: answered ? null : answer.cause,
+      durationMs: answer.durationMs,
+      outcome: verdict.kind,
+    });
+    return answered;
+  }
+
+  private async handBack(deliveries: InLine[]): Promise<void> {
+    if (deliveries.length > 0) await this.store.handBack(this.clock.now(), deliveries);
+  }
+
+  private answerWaiters(): void {
+    for (const resolve of this.roundWaiters.splice(0)) resolve();
+  }
+}
+
+function idsOf({ clientId, id, eventId, eventType, recoveryId, endpoint }: ClaimedDelivery) {
+  return { clientId, deliveryId: id, eventId, eventType, transactionId: recoveryId, endpointId: endpoint.id };
+}
+
+function resultOf(delivery: ClaimedDelivery, at: Date, answer: EgressAnswer, verdict: Verdict): TryResult {
+  const answered = answer.kind === 'answered';
+  return {
+    clientId: delivery.clientId,
+    deliveryId: delivery.id,
+    endpointId: delivery.endpoint.id,
+    leaseToken: delivery.leaseToken,
+    number: delivery.tryNumber,
+    at,
+    durationMs: answer.durationMs,
+    status: answered ? answer.status : null,
+    error: answered ? null : COULD_NOT_CONNECT,
+    // What a receiver says to a success is of no use to anybody.
+    responseExcerpt: answered && verdict.kind !== 'delivered' ? excerptOf(answer.excerpt) : null,
+    verdict: verdict.kind,
+    nextTryAt: verdict.kind === 'retry' ? verdict.nextTryAt : null,
+  };
+}

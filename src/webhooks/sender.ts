@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+
+import { Injectable } from '@nestjs/common';
+
+import { Clock } from '../platform/clock.js';
+import { EgressClient, type EgressAnswer } from '../platform/egress/egress-client.js';
+import { TRY_DEADLINE_MS } from './delivery-policy.js';
+import { EndpointVault, type SealedEndpoint } from './endpoint-secrets.js';
+import { signatureHeaders } from './signature.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const USER_AGENT = `Revtain-Webhooks/${version}`;
+
+export interface Message {
+  eventId: string;
+  body: Buffer;
+  tryNumber: number;
+  /** `X-Revtain-Sequence`; null for an event about no recovery. */
+  endpointSequence: number | null;
+}
+
+/** Signs a message and posts it, once. */
+@Injectable()
+export class Sender {
+  constructor(
+    private readonly vault: EndpointVault,
+    private readonly egress: EgressClient,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Never throws for what the receiver does. @throws when the endpoint's secrets do not open. */
+  async send(endpoint: SealedEndpoint, message: Message): Promise<EgressAnswer> {
+    const { secrets, headers } = this.vault.open(endpoint);
+    const { eventId: id, body, tryNumber, endpointSequence } = message;
+    return this.egress.post({
+      url: endpoint.url,
+      body,
+      deadlineMs: TRY_DEADLINE_MS,
+      headers: {
+        // The merchant's own; names of ours were refused when they were set.
+        ...headers,
+        'Content-Type': 'application/json',
+        'User-Agent': USER_AGENT,
+        ...signatureHeaders({ id, sentAt: this.clock.now(), body }, secrets),
+        'X-Revtain-Delivery-Attempt': String(tryNumber),
+        ...(endpointSequence === null ? {} : { 'X-Revtain-Sequence': String(endpointSequence) }),
+      },
+    });
+  }
+}

@@ -1,0 +1,41 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+
+import { FirstEndpoint } from '../clients/ports.js';
+import { EgressModule } from '../platform/egress/egress.module.js';
+import { DeliveriesController } from './deliveries.controller.js';
+import { DeliveriesService } from './deliveries.service.js';
+import { DeliveryStore } from './delivery-store.js';
+import { Dispatcher } from './dispatcher.js';
+import { EndpointRepository } from './endpoint.repository.js';
+import { EndpointVault } from './endpoint-secrets.js';
+import { EndpointsController } from './endpoints.controller.js';
+import { EndpointsService } from './endpoints.service.js';
+import { Pings } from './pings.service.js';
+import { Sender } from './sender.js';
+import { WebhooksConfig } from './webhooks.config.js';
+
+/** Events to merchants: their endpoints, the deliveries, and the loop that sends them. */
+@Module({})
+export class WebhooksModule {
+  static register(settings: WebhooksConfig): DynamicModule {
+    const egress = EgressModule.register({ ports: settings.egressPorts, allowLoopback: settings.allowLoopback });
+    return {
+      module: WebhooksModule,
+      imports: [egress],
+      controllers: [EndpointsController, DeliveriesController],
+      providers: [
+        DeliveriesService,
+        DeliveryStore,
+        Dispatcher,
+        EndpointRepository,
+        EndpointVault,
+        EndpointsService,
+        Pings,
+        Sender,
+        { provide: WebhooksConfig, useValue: settings },
+        { provide: FirstEndpoint, useExisting: EndpointsService },
+      ],
+      exports: [Dispatcher, FirstEndpoint, egress],
+    };
+  }
+}

@@ -1,0 +1,296 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+
+import { Database } from '../../src/platform/db/database.js';
+import { Orm } from '../../src/platform/db/orm.js';
+import { contractChecker, type Route } from '../support/contract.js';
+import { createTestDatabase } from '../support/database.js';
+import { ask, exampleBody, pathOf, provoke, routesWith, type Sent, type Told } from '../support/documented-routes.js';
+import { type Merchant, unique } from '../support/merchant.js';
+import { routesOf, routesOfTree } from '../support/route-list.js';
+import { severable, type SeverableDatabase } from '../support/severed-database.js';
+import { World } from '../support/story.js';
+
+const checker = contractChecker();
+let database: SeverableDatabase;
+let world: World;
+let merchant: Merchant;
+let publishableKey: string;
+
+const asMerchant = (key = merchant.account.apiKey) => ({ 'x-api-key': key });
+const asOperator = () => ({ 'x-admin-key': world.app.adminKey });
+const asOwner = ({ path }: Route) => (path === '/api/clients' ? asOperator() : asMerchant());
+
+/** Sends to a documented route: as one who may call it, a body that it takes, parameters that name only this client. */
+function send(route: Route, sent: Sent = {}, query = ''): Promise<Told> {
+  const path = pathOf(route.path, { clientId: merchant.clientId });
+  return ask(
+    world.app.url,
+    { ...route, path: path + query },
+    { ...exampleBody(route), headers: asOwner(route), ...sent },
+  );
+}
+
+beforeAll(async () => {
+  database = await severable(await createTestDatabase());
+  world = await World.start({ database });
+  merchant = await world.merchant();
+  const keys = { method: 'POST', path: `/api/clients/${merchant.clientId}/keys` };
+  const key = await ask(world.app.url, keys, { headers: asOperator(), body: { kind: 'publishable' } });
+  publishableKey = String(key.body['apiKey']);
+});
+
+afterAll(async () => {
+  world.expectErrors();
+  await world.stop();
+  await database.drop();
+});
+
+describe('the routes of the running app', () => {
+  it('are those of openapi.yaml, neither more nor fewer', () => {
+    const written = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+    const running = routesOf(world.app.service.app).map(written).sort();
+    expect(running).toEqual(checker.routes().map(written).sort());
+  });
+
+  it('are read from the tree that Fastify prints', () => {
+    const tree =
+      '├── /docs (GET)\n│   └── /:asset (GET)\n└── /api/clients (POST, GET)\n    └── /:clientId (GET, PATCH)\n';
+    expect(routesOfTree(tree).map(({ method, path }) => `${method} ${path}`)).toEqual([
+      ...['GET /docs', 'GET /docs/{asset}', 'POST /api/clients', 'GET /api/clients'],
+      ...['GET /api/clients/{clientId}', 'PATCH /api/clients/{clientId}'],
+    ]);
+    expect(() => routesOfTree('something else')).toThrow('is not understood');
+  });
+});
+
+describe('the refusals that each route documents', () => {
+  it('401 without a key', async () => {
+    expect(routesWith('401').length).toBeGreaterThan(25);
+    expect(await provoke('401', (route) => send(route, { headers: {} }))).toEqual([]);
+  });
+
+  it('403 with a publishable key', async () => {
+    expect(await provoke('403', (route) => send(route, { headers: asMerchant(publishableKey) }))).toEqual([]);
+  });
+
+  it('404 for ids that name nothing', async () => {
+    const sendToNobody = (route: Route) => {
+      const path = route.path.includes('{keyId}')
+        ? pathOf(route.path, { clientId: merchant.clientId })
+        : pathOf(route.path);
+      const query = route.path === '/api/recovery/status' ? '?idempotencyKey=nobody' : '';
+      return ask(world.app.url, { ...route, path: path + query }, { ...exampleBody(route), headers: asOwner(route) });
+    };
+    expect(await provoke('404', sendToNobody)).toEqual([]);
+  });
+
+  it('400 for a card number in a query', async () => {
+    expect(await provoke('400', (route) => send(route, {}, '?note=4242%204242%204242%204242'))).toEqual([]);
+  });
+
+  it('400 for a body with a field that does not exist', async () => {
+    const taking = routesWith('400').filter((route) => 'body' in exampleBody(route));
+    expect(taking.length).toBeGreaterThan(15);
+    expect(await provoke('400', (route) => send(route, { body: { surprise: 1 } }), taking)).toEqual([]);
+  });
+
+  it('413 for a body over 64 KiB, 4 MiB for a batch', async () => {
+    const sendTooMuch = (route: Route) => {
+      const bytes = route.path.endsWith('/batch') ? 4 * 1024 * 1024 : 64 * 1024;
+      return send(route, { raw: JSON.stringify('a'.repeat(bytes)) });
+    };
+    expect(await provoke('413', sendTooMuch)).toEqual([]);
+  });
+
+  it('415 for a body of another type', async () => {
+    const sendText = (route: Route) =>
+      send(route, { raw: '{}', headers: { ...asOwner(route), 'content-type': 'text/plain' } });
+    expect(await provoke('415', sendText)).toEqual([]);
+  });
+
+  it('500 for a fault of ours, without a word of it', async () => {
+    const { app } = world.app.service;
+    const [database, orm] = [app.get(Database), app.get(Orm)];
+    const fault = () => Promise.reject(new Error('a fault of ours'));
+    const faults = [
+      ...(['query', 'flight', 'transaction'] as const).map((name) =>
+        jest.spyOn(database, name).mockImplementation(fault),
+      ),
+      ...(['tenant', 'worker'] as const).map((name) => jest.spyOn(orm, name).mockImplementation(fault)),
+    ];
+    try {
+      expect(await provoke('500', (route) => send(route))).toEqual([]);
+    } finally {
+      for (const spy of faults) spy.mockRestore();
+    }
+  });
+
+  it('503 while the database is away', async () => {
+    await database.cut();
+    try {
+      expect(await provoke('503', (route) => send(route))).toEqual([]);
+    } finally {
+      await database.mend();
+    }
+  });
+});
+
+describe('what each route answers when all is well, and what stands in its way', () => {
+  /** Sends with the merchant's key and expects one status. */
+  async function answered(
+    status: number,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = asMerchant(),
+  ) {
+    const told = await ask(world.app.url, { method, path }, { headers, ...(body === undefined ? {} : { body }) });
+    expect({ method, path, ...told }).toMatchObject({ method, path, status });
+    return told.body;
+  }
+  const charge = (more: object = {}) => merchant.request({ ...more });
+  const queued = { originalDeclineCode: 'insufficient_funds' };
+
+  /** A recovery that is queued, whose card would answer as the token says. */
+  async function waiting(paymentMethodToken = 'pm_card_visa'): Promise<string> {
+    const body = await answered(202, 'POST', '/execute', charge({ ...queued, paymentMethodToken }));
+    return `/api/recovery/${String(body['transactionId'])}`;
+  }
+
+  /** A recovery whose charge has lost its answer. */
+  async function lost(fault: string): Promise<string> {
+    const body = await answered(202, 'POST', '/execute', charge({ paymentMethodToken: `pm_test_fault_${fault}` }));
+    return `/api/recovery/${String(body['transactionId'])}`;
+  }
+
+  it.each(['/api/recovery/execute', '/execute'])('%s', async (path) => {
+    const first = charge();
+    await answered(200, 'POST', path, first);
+    await answered(202, 'POST', path, charge(queued));
+    await answered(403, 'POST', path, charge({ originalDeclineCode: 'stolen_card' }));
+    await answered(409, 'POST', path, { ...first, amount: 2600 });
+    const slow = await world.merchant({ executesPerMinute: 1 });
+    await answered(200, 'POST', path, charge(), asMerchant(slow.account.apiKey));
+    await answered(429, 'POST', path, charge(), asMerchant(slow.account.apiKey));
+  });
+
+  it('batch', async () => {
+    const wrong = { ...charge(), idempotencyKey: undefined };
+    const items = [charge(), charge(queued), wrong];
+    const batch = await answered(200, 'POST', '/api/recovery/execute/batch', { items });
+    expect(batch['results']).toMatchObject([{ status: 202 }, { status: 202 }, { status: 400 }]);
+  });
+
+  it('plan and pulse', async () => {
+    await answered(200, 'POST', '/api/recovery/plan', charge(queued));
+    await answered(200, 'POST', '/api/recovery/pulse', { amount: 2500, currency: 'USD' });
+  });
+
+  it('reading a recovery', async () => {
+    const idempotencyKey = unique('key');
+    const body = await answered(200, 'POST', '/execute', charge({ idempotencyKey }));
+    const id = String(body['transactionId']);
+    await answered(200, 'GET', `/api/recovery/status/${id}`);
+    await answered(200, 'GET', `/api/recovery/status?idempotencyKey=${idempotencyKey}`);
+    await answered(200, 'GET', '/api/recovery?limit=2');
+    await answered(200, 'GET', `/api/recovery/${id}/events`);
+  });
+
+  it('cancel', async () => {
+    const cancelled = await waiting();
+    await answered(200, 'POST', `${cancelled}/cancel`, { reason: 'abandoned' });
+    await answered(409, 'POST', `${cancelled}/cancel`, { reason: 'customer_request' });
+  });
+
+  it('retry', async () => {
+    const paid = await waiting();
+    await answered(200, 'POST', `${paid}/retry`, {});
+    await answered(409, 'POST', `${paid}/retry`, {});
+    await answered(202, 'POST', `${await waiting('pm_test_insufficient_funds')}/retry`, {});
+    await answered(403, 'POST', `${await waiting('pm_test_stolen_card')}/retry`, {});
+  });
+
+  it('a new payment method', async () => {
+    const give = async (status: number, paymentMethodToken: string) =>
+      answered(status, 'POST', `${await waiting()}/payment-method`, { paymentMethodToken });
+    await give(200, 'pm_card_mastercard');
+    await give(202, 'pm_test_do_not_honor');
+    await give(403, 'pm_test_pickup_card');
+    await answered(409, 'POST', `${await lost('reset_after_charge')}/payment-method`, { paymentMethodToken: 'pm_2' });
+  });
+
+  it('an unknown charge waits for its outcome, or for an operator whom the gateway does not contradict', async () => {
+    const verdict = { outcome: 'not_executed', evidence: { note: 'not found' } };
+    await answered(409, 'POST', `${await lost('reset_after_charge')}/resolve`, verdict);
+    await answered(200, 'POST', `${await lost('reset_before_charge')}/resolve`, verdict);
+  });
+
+  it('the sandbox, for test clients only', async () => {
+    const gateway = { provider: 'stripe', secretKey: 'sk_live_contract' };
+    const made = await ask(
+      world.app.url,
+      { method: 'POST', path: '/api/clients' },
+      { headers: asOperator(), body: { name: 'Live', gateway } },
+    );
+    const live = asMerchant(String(made.body['apiKey']));
+    const advanceTo = new Date(Date.now() + 60_000).toISOString();
+    await answered(200, 'POST', '/api/sandbox/clock', { advanceTo });
+    await answered(400, 'POST', '/api/sandbox/clock', { advanceTo: '2026-01-01T00:00:00.000Z' });
+    await answered(409, 'POST', '/api/sandbox/clock', { advanceTo }, live);
+    await answered(200, 'GET', '/api/sandbox/ledger');
+    await answered(409, 'GET', '/api/sandbox/ledger', undefined, live);
+  });
+
+  it('clients and keys', async () => {
+    const own = `/api/clients/${merchant.clientId}`;
+    await ask(world.app.url, { method: 'GET', path: '/api/clients?limit=1' }, { headers: asOperator() });
+    await answered(200, 'GET', own);
+    await answered(200, 'PATCH', own, { brandName: 'Acme' });
+    const key = await answered(201, 'POST', `${own}/keys`, { kind: 'effects' });
+    await answered(200, 'GET', `${own}/keys`);
+    await answered(204, 'DELETE', `${own}/keys/${String(key['keyId'])}`);
+  });
+
+  it('webhook endpoints and deliveries', async () => {
+    const url = world.receiver.url('/contract');
+    const endpoints = '/api/webhook-endpoints';
+    const made = await answered(201, 'POST', endpoints, { url, events: ['recovery.success'] });
+    const own = `${endpoints}/${String(made['id'])}`;
+    await answered(200, 'GET', endpoints);
+    await answered(200, 'GET', own);
+    await answered(200, 'PATCH', own, { description: 'contract' });
+    await answered(200, 'POST', `${own}/rotate-secret`, { overlapHours: 1 });
+    await answered(200, 'POST', `${own}/ping`, {});
+    const since = '2026-01-01T00:00:00.000Z';
+    await answered(202, 'POST', `${own}/recover`, { since });
+    await answered(200, 'PATCH', own, { enabled: false });
+    await answered(409, 'POST', `${own}/recover`, { since });
+    await answered(200, 'PATCH', own, { enabled: true });
+
+    const body = await answered(200, 'POST', '/execute', charge());
+    await merchant.event(String(body['transactionId']), 'recovery.success');
+    const log = await answered(
+      200,
+      'GET',
+      `/api/webhook-deliveries?endpointId=${String(made['id'])}&event=recovery.success`,
+    );
+    const delivery = `/api/webhook-deliveries/${(log['data'] as { id: string }[])[0]?.id ?? ''}`;
+    await answered(200, 'GET', delivery);
+    await answered(202, 'POST', `${delivery}/redeliver`, {});
+    await answered(204, 'DELETE', own);
+    await answered(409, 'POST', `${delivery}/redeliver`, {});
+    for (let count = 1; count < 10; count += 1) await answered(201, 'POST', endpoints, { url });
+    await answered(409, 'POST', endpoints, { url });
+  });
+
+  it('the open routes', async () => {
+    const open = ['/api/lookup/decline', '/api/lookup/decline/stripe/do_not_honor', '/healthz', '/readyz'];
+    const files = ['/docs', '/docs/swagger-ui.css', '/openapi.yaml', '/openapi.json'];
+    for (const path of [...open, ...files]) await answered(200, 'GET', path, undefined, {});
+  });
+
+  it('leaves no documented answer unseen', () => {
+    const unseen = checker.documented().filter((answer) => !checker.seen().has(answer));
+    expect(unseen).toEqual([]);
+  });
+});
