@@ -25,8 +25,12 @@ const SERVICE = '../../dist/main.js';
 const ADMIN_KEY = 'bench-admin-key-0123456789';
 const EXECUTES_PER_MINUTE = 1_000_000;
 
-/** The service as `npm start` runs it: API, workers and webhook delivery in one process, default settings. */
+/**
+ * The service with default settings. As `api` it does what the naive side does: it accepts, charges and stores, and leaves
+ * delivery to a worker. As `all` it delivers the webhooks meanwhile, as `npm start` does.
+ */
 export async function startRevtain(
+  role: 'api' | 'all',
   databaseUrl: string,
   stub: string,
   register: (each: Started) => void,
@@ -42,6 +46,7 @@ export async function startRevtain(
       REVTAIN_ALLOW_LOOPBACK: 'on',
       STRIPE_API_BASE: stub,
       LOG_LEVEL: 'warn',
+      REVTAIN_ROLE: role,
     },
     /serves at (\S+)\n/,
   );
