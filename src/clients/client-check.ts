@@ -1,5 +1,6 @@
 import { checkUrl, type EgressPolicy } from '../platform/egress/url-rules.js';
 import { badField, badFields, type FieldProblem } from '../platform/http/domain-error.js';
+import { ownTablesProblems } from '../recovery/policy.js';
 import type { CreateClientBody, GatewayBody, UpdateClientBody } from './client.dto.js';
 
 /** What the account is by its key: whether its money is real, and whether its clock may be moved. */
@@ -18,6 +19,12 @@ export function checkClientUrls(body: CreateClientBody | UpdateClientBody, polic
     ...URL_FIELDS.map((field): [string, string | null | undefined] => [field, body[field]]),
   ];
   const problems = urls.flatMap(([field, url]) => (url == null ? [] : urlProblems(field, url, policy)));
+  if (problems.length > 0) throw badFields(problems);
+}
+
+/** The tables of a merchant's own policy, part by part. @throws {DomainError} 400. */
+export function checkOwnPolicy({ policy }: CreateClientBody | UpdateClientBody): void {
+  const problems = policy == null ? [] : ownTablesProblems(policy);
   if (problems.length > 0) throw badFields(problems);
 }
 

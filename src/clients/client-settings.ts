@@ -1,3 +1,5 @@
+import type { BlackoutHours } from '../recovery/blackout.js';
+import type { OwnSchedule } from '../recovery/own-policy.js';
 /** What a merchant chose, with nothing sealed in it: every column of `clients` but the gateway's secrets. */
 export interface ClientSettings {
   id: string;
@@ -48,6 +50,12 @@ export interface ClientPolicy {
   /** 1–8. */
   attemptsMax?: number;
   firstCharge?: 'auto' | 'now' | 'scheduled';
+  /** Rows of the merchant's own in place of the preset's. */
+  schedule?: OwnSchedule;
+  /** Local hours in which nothing is charged. */
+  blackoutHours?: BlackoutHours[];
+  /** 15–20 re-attempts in 30 days. */
+  visaReattemptsMax?: number;
 }
 
 /**

@@ -1,4 +1,7 @@
-import { Flag, Integer, Nested, OneOf, Text, TextList } from '../platform/http/fields.js';
+import { Flag, Integer, Nested, OneOf, Table, Text, TextList } from '../platform/http/fields.js';
+import type { BlackoutHours } from '../recovery/blackout.js';
+import { VISA_REATTEMPTS_MAX, VISA_REATTEMPTS_MIN } from '../recovery/network-limits.js';
+import { OWN_BLACKOUTS, OWN_SCHEDULE, type OwnSchedule } from '../recovery/own-policy.js';
 import { ATTEMPTS_MAX } from '../recovery/policy.js';
 import { isTimeZone } from '../recovery/local-time.js';
 import { isCurrency } from '../recovery/money.js';
@@ -36,6 +39,15 @@ class PolicyBody implements ClientPolicy {
 
   @OneOf(['auto', 'now', 'scheduled'])
   firstCharge?: 'auto' | 'now' | 'scheduled';
+
+  @Table('object', { accepted: OWN_SCHEDULE })
+  schedule?: OwnSchedule;
+
+  @Table('list', { accepted: OWN_BLACKOUTS })
+  blackoutHours?: BlackoutHours[];
+
+  @Integer({ min: VISA_REATTEMPTS_MIN, max: VISA_REATTEMPTS_MAX })
+  visaReattemptsMax?: number;
 }
 
 /** What a client may set about itself. URLs are checked once more against the operator's rules. */

@@ -9,7 +9,7 @@ import { Ids } from '../platform/ids.js';
 import { PublicUrl } from '../platform/public-url.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { channelWarnings } from './channel-warnings.js';
-import { checkClientUrls, checkGateway, natureOf } from './client-check.js';
+import { checkClientUrls, checkGateway, checkOwnPolicy, natureOf } from './client-check.js';
 import { ClientDirectory } from './client-directory.service.js';
 import type { CreateClientBody, GatewayBody, PageQuery, UpdateClientBody } from './client.dto.js';
 import { ClientEntity } from './client.entity.js';
@@ -111,6 +111,7 @@ export class ClientsService {
     if (gateway === undefined && Object.keys(given).length === 0) {
       throw badField('body', 'missing_field', 'names nothing to change', 'at least one field of the client');
     }
+    checkOwnPolicy(body);
     checkClientUrls(body, { ports: this.config.egressPorts, allowLoopback: this.config.allowLoopback });
     const updated = await this.orm.tenant(id, async (manager) => {
       const client = await manager.findOne(ClientEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
@@ -128,6 +129,7 @@ export class ClientsService {
     if (body.gateway.provider === 'test' && !this.config.testGateway) {
       throw badField('gateway.provider', 'invalid_field', 'is not served here', 'stripe (REVTAIN_TEST_GATEWAY is off)');
     }
+    checkOwnPolicy(body);
     checkClientUrls(body, { ports: this.config.egressPorts, allowLoopback: this.config.allowLoopback });
   }
 

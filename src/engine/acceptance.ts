@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Random } from '../platform/random.js';
 import { decideFirstStep, type FirstStepDecision } from '../recovery/first-step.js';
 import type { Decision } from '../recovery/facts.js';
+import type { LimitHold } from '../recovery/network-limits.js';
 import { nextAuthenticationPollAt } from '../recovery/looks.js';
 import type { OriginalDecision, ReadingTime } from '../recovery/original.js';
 import { decideLook, LOOK_BACK_MS } from '../recovery/payment-looks.js';
@@ -13,6 +14,7 @@ import { DebtHistory } from './debt-history.js';
 import { FallbackTokens } from './fallback-tokens.js';
 import { readingEnds } from './reading-ends.js';
 import { roundFactsOf, type Recovery } from './recovery.js';
+import { limitAlert, refusalFacts } from './limit-refusal.js';
 import { alertsOf, decided } from './recovery-writer.js';
 import { routeOf } from './transition.js';
 import { readTakenOn } from './taken-on.js';
@@ -74,7 +76,7 @@ export class Acceptance {
     context: WorkContext,
     when: ReadingTime,
   ): Promise<AcceptancePlan> {
-    const before = await this.history.before(read);
+    const before = await this.history.before(read, context.now());
     const resolved = withOriginalDecision(before.recovery, original);
     const paymentId = takenOnId(resolved, read, original);
     const takenOn = paymentId === null ? null : await readTakenOn(resolved, paymentId, context, when);
@@ -98,12 +100,14 @@ export class Acceptance {
     }
     // A card that the customer has just given is charged at once, whatever became of the one before.
     if (recovery.nextTrigger === 'card_updated') return chargeNow(unchanged(recovery), context);
-    return this.firstStep(recovery, isNewer(recovery.card, failedCard ?? before.card), false, context);
+    const changed = isNewer(recovery.card, failedCard ?? before.card);
+    const known = changed ? { ...recovery, hints: { ...recovery.hints, cardChanged: true as const } } : recovery;
+    return this.firstStep(known, before.hold, false, context);
   }
 
   private async firstStep(
     recovery: Recovery,
-    cardChangedSince: boolean,
+    hold: LimitHold | null,
     lookFoundNone: boolean,
     context: WorkContext,
   ): Promise<AcceptancePlan> {
@@ -113,7 +117,7 @@ export class Acceptance {
       paymentMethodType: recovery.hints.paymentMethodType ?? null,
       cardCountry: recovery.card?.country ?? null,
       cardOrigin: recovery.hints.cardOrigin ?? null,
-      cardChangedSince,
+      cardChangedSince: recovery.hints.cardChanged === true,
       hasFallback: recovery.fallbackLeft > 0,
       tokenReusable: recovery.tokenReusable,
       failedAt: recovery.lastAttemptAt,
@@ -121,13 +125,13 @@ export class Acceptance {
       now: context.now(),
       policy: recovery.policy,
       round: roundFactsOf(recovery),
-      limitsFreeAt: null,
+      limitsFreeAt: hold,
       jitter: this.random.fraction(),
     });
-    if (decision.kind !== 'look') return this.carryOut(recovery, decision, context);
+    if (decision.kind !== 'look') return this.carryOut(recovery, decision, hold, context);
     switch (await this.look(recovery, context)) {
       case 'none':
-        return this.firstStep(recovery, cardChangedSince, true, context);
+        return this.firstStep(recovery, hold, true, context);
       case 'unread':
         return planned(waitForReading(recovery, context));
       case 'possibly_paid': {
@@ -165,23 +169,26 @@ export class Acceptance {
   private async carryOut(
     recovery: Recovery,
     step: Exclude<FirstStepDecision, { kind: 'look' }>,
+    hold: LimitHold | null,
     context: WorkContext,
   ): Promise<AcceptancePlan> {
     const now = context.now();
     const { rule } = step;
+    const alerts = alertsOf({ ...recovery, lastSignals: recovery.originalSignals }, step.route);
+    const refusal = hold !== null && rule.name === hold.rule.name ? hold : null;
     const change = {
       ...unchanged(recovery),
-      alerts: alertsOf({ ...recovery, lastSignals: recovery.originalSignals }, step.route),
+      alerts: refusal === null ? alerts : [...alerts, limitAlert(recovery, refusal)],
     };
-    const to = (decision: Decision, start = change) =>
-      planned(decided(start, decision, 'initial', context, inputsOf(recovery)));
+    const inputs = { ...inputsOf(recovery), ...(refusal === null ? {} : refusalFacts(refusal)) };
+    const to = (decision: Decision, start = change) => planned(decided(start, decision, 'initial', context, inputs));
     switch (step.kind) {
       case 'charge': {
-        if (step.token === 'fallback') return this.onFallback(change, now, rule, context);
+        if (step.token === 'fallback') return this.onFallback(change, now, rule, hold, context);
         return chargeNow(quietly(change, { nextTrigger: 'initial' }), context);
       }
       case 'queue': {
-        if (step.token === 'fallback') return this.onFallback(change, step.dueAt, rule, context);
+        if (step.token === 'fallback') return this.onFallback(change, step.dueAt, rule, hold, context);
         const group = step.route?.group ?? 'ambiguous';
         const anchored = quietly(change, { anchorAt: recovery.anchorAt ?? now });
         const left = attemptsRemaining(recovery.policy, group, roundFactsOf(anchored.recovery));
@@ -201,11 +208,12 @@ export class Acceptance {
     change: Change,
     dueAt: Date,
     rule: Decision['rule'],
+    hold: LimitHold | null,
     context: WorkContext,
   ): Promise<AcceptancePlan> {
     const { kind, change: taken } = await this.fallbacks.take(change, context);
     const now = context.now();
-    if (kind === 'none') return this.firstStep(taken.recovery, false, true, context);
+    if (kind === 'none') return this.firstStep(taken.recovery, hold, true, context);
     if (dueAt <= now) return chargeNow(quietly(taken, { nextTrigger: 'initial' }), context);
     const anchored = quietly(taken, { anchorAt: taken.recovery.anchorAt ?? now });
     const { policy } = taken.recovery;

@@ -3,6 +3,7 @@ import { draftsToJson, outboxCtes, supersedeCtes } from '../webhooks/outbox.js';
 import type { Ids } from '../platform/ids.js';
 import type { Change } from './change.js';
 import { objectToRowJson, recoveryToRowJson } from './recovery.js';
+import { foreignCharges } from './seen-charges.js';
 import { ATTEMPT_COLUMNS, columnsFrom, LEASE_SECONDS, MUTABLE_COLUMNS, RECOVERY_COLUMNS } from './recovery-sql.js';
 
 // What a settlement may change of an attempt; the rest is fixed before the call.
@@ -51,6 +52,10 @@ const PARTS = {
     SELECT g.client_id, n.debt_name, n.card_fingerprint, n.token_hash, n.kind, n.signals, n.created_at
     FROM guarded g, jsonb_populate_recordset(NULL::card_stops, ${stops}::jsonb) n
     ON CONFLICT DO NOTHING)`,
+  seen: ([charges]: string[]) => `
+  seen AS (
+    INSERT INTO seen_charges SELECT n.* FROM guarded g, jsonb_populate_recordset(NULL::seen_charges, ${charges}::jsonb) n
+    ON CONFLICT DO NOTHING)`,
   withdrawn: ([realNow = '']: string[]) => supersedeCtes({ guarded: 'guarded', realNow }),
 } as const;
 
@@ -59,14 +64,29 @@ interface Part {
   values: unknown[];
 }
 
+/** Rows that stand in the way of an insert: a query with its parameters from place `first` on. */
+export interface Obstacles {
+  sql(first: number): string;
+  values: unknown[];
+}
+
 /**
- * The statement that accepts a recovery. `written` 0: another call under its key has accepted a recovery meanwhile, and
- * nothing was written.
+ * The statement that accepts a recovery, unless one of the `obstacles` is there: then `obstructed`, and nothing was
+ * written. Not `written` and not obstructed: another call under its key has accepted a recovery meanwhile.
  */
-export function insertStatement(change: Change, ids: Ids, realNow: Date): Statement {
+export function insertStatement(
+  change: Change,
+  ids: Ids,
+  realNow: Date,
+  obstacles: Obstacles = NO_OBSTACLES,
+): Statement {
   const parts = partsOf(change, ids, realNow);
-  const values = [JSON.stringify(recoveryToRowJson(change.recovery))];
-  return statement('accept', change.answer ? INSERT_UNDER_KEY : INSERT, values, parts);
+  const told = change.recovery.simulateOutcome === null ? foreignCharges(change.recovery) : [];
+  if (told.length > 0) parts.push({ name: 'seen', values: [JSON.stringify(told.map(objectToRowJson))] });
+  const values = [JSON.stringify(recoveryToRowJson(change.recovery)), ...obstacles.values];
+  const underKey = change.answer !== null;
+  const kind = obstacles === NO_OBSTACLES ? 'accept' : 'accept_unless';
+  return statement(kind, () => insertSql(obstacles.sql(2), underKey ? values.length + 1 : null), values, parts);
 }
 
 /** The statement that writes a change under its lease. `written` 0: the lease was lost, and nothing was written. */
@@ -75,20 +95,28 @@ export function saveStatement(change: Change, ids: Ids, realNow: Date): Statemen
   const parts = partsOf(change, ids, realNow);
   if (state === 'succeeded' || state === 'cancelled') parts.push({ name: 'withdrawn', values: [realNow] });
   const values = [JSON.stringify(recoveryToRowJson(change.recovery)), clientId, id, leaseToken];
-  return statement('save', SAVE, values, parts);
+  return statement('save', () => SAVE, values, parts);
 }
 
-const INSERT = `guarded AS (
+const NO_OBSTACLES: Obstacles = { sql: () => 'SELECT WHERE false', values: [] };
+
+/** `answer`: the place of the first part's answer, and with it of the key. */
+function insertSql(obstacles: string, answer: number | null): string {
+  const mine =
+    answer === null
+      ? ''
+      : `
+  mine AS MATERIALIZED (
+    SELECT FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) r
+    JOIN idempotency_keys k ON k.client_id = r.client_id AND k.key = $${answer}::jsonb ->> 'key'
+    WHERE k.body IS NULL AND k.recovery_id IS NULL FOR UPDATE OF k),`;
+  return `obstacle AS MATERIALIZED (${obstacles}),${mine}
+  guarded AS (
     INSERT INTO recoveries (${RECOVERY_COLUMNS.join(', ')}, lease_until)
     SELECT ${columnsFrom('n', RECOVERY_COLUMNS)}, ${LEASE_UNTIL} FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) n
+    WHERE NOT EXISTS (SELECT FROM obstacle) ${answer === null ? '' : 'AND EXISTS (SELECT FROM mine)'}
     RETURNING client_id, id)`;
-
-// The answer is the first part, and with it $2.
-const INSERT_UNDER_KEY = `mine AS MATERIALIZED (
-    SELECT FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) r
-    JOIN idempotency_keys k ON k.client_id = r.client_id AND k.key = $2::jsonb ->> 'key'
-    WHERE k.body IS NULL AND k.recovery_id IS NULL FOR UPDATE OF k),
-  ${INSERT.replace('RETURNING', 'WHERE EXISTS (SELECT FROM mine) RETURNING')}`;
+}
 
 const SAVE = `guarded AS (
     UPDATE recoveries r
@@ -134,14 +162,20 @@ function partsOf(change: Change, ids: Ids, realNow: Date): Part[] {
 const texts = new Map<string, string>();
 
 /** Each set of parts is a statement of its own, prepared under its own name (of which PostgreSQL reads 63 characters). */
-function statement(kind: string, guarded: string, first: unknown[], parts: Part[]): Statement {
+function statement(
+  kind: 'accept' | 'accept_unless' | 'save',
+  guarded: () => string,
+  first: unknown[],
+  parts: Part[],
+): Statement {
   const values = [...first];
   const places = parts.map((part) => part.values.map((value) => `$${values.push(value)}`));
   const name = [kind, ...parts.map((part) => part.name)].join('_');
   let text = texts.get(name);
   if (text === undefined) {
-    const members = [guarded, ...parts.map((part, index) => PARTS[part.name](places[index] ?? []))];
-    text = `WITH ${members.join(',')} SELECT count(*)::int AS written FROM guarded`;
+    const members = [guarded(), ...parts.map((part, index) => PARTS[part.name](places[index] ?? []))];
+    const obstructed = kind === 'save' ? '' : ', EXISTS (SELECT FROM obstacle) AS obstructed';
+    text = `WITH ${members.join(',')} SELECT (SELECT count(*)::int FROM guarded) AS written${obstructed}`;
     texts.set(name, text);
   }
   return { name, text, values };

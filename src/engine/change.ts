@@ -20,6 +20,7 @@ export type AlertKind =
   | 'late_success'
   | 'paid_twice'
   | 'money_held'
+  | 'network_limit_reached'
   | 'work_parked';
 
 /** What is kept under a call's idempotency key: its recovery, and once it is finished its answer. */

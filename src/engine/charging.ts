@@ -2,12 +2,17 @@ import { Injectable } from '@nestjs/common';
 
 import type { ChargeResult, ChargeTarget, InvoiceFacts, PaymentFacts, Unavailable } from '../gateways/gateway.js';
 import type { Decision } from '../recovery/facts.js';
+import type { LimitHold } from '../recovery/network-limits.js';
 import { rule } from '../recovery/rules.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { Ids } from '../platform/ids.js';
+import { Random } from '../platform/random.js';
 import { quietly, step, unchanged, type Change } from './change.js';
+import { CardLedger } from './card-ledger.js';
 import { ChargingPause } from './charging-pause.js';
 import { DebtReader, type ChargeClearance } from './debt-reader.js';
+import { FallbackTokens } from './fallback-tokens.js';
+import { refuseByLimit } from './limit-refusal.js';
 import type { Attempt, Recovery } from './recovery.js';
 import { decided, RecoveryWriter } from './recovery-writer.js';
 import { Settlement } from './settlement.js';
@@ -26,6 +31,9 @@ export class Charging {
     private readonly pause: ChargingPause,
     private readonly settlement: Settlement,
     private readonly writer: RecoveryWriter,
+    private readonly ledger: CardLedger,
+    private readonly fallbacks: FallbackTokens,
+    private readonly random: Random,
     private readonly vault: Vault,
     private readonly ids: Ids,
   ) {}
@@ -104,11 +112,26 @@ export class Charging {
   private async send(clearance: ChargeClearance, context: WorkContext): Promise<Recovery> {
     const { change, attempt } = this.open(clearance, context);
     // Stored with its key before the call: after a crash this charge is read, and never made a second time.
-    const opened = await this.writer.proceed(change, context);
+    const opening = await this.writer.proceedUnless(change, context, (tx) =>
+      this.ledger.held(tx, change.recovery, context.now()),
+    );
+    if (opening.kind === 'obstacle') return this.heldBack(clearance.recovery, opening.found, context);
+    const opened = opening.recovery;
     const result = await this.call(opened, attempt, targetOf(opened), context);
     const settled = await this.settlement.settle(unchanged(opened), attempt, result, context);
     const chargesOn = settled.leaseOwner !== null;
     return chargesOn ? this.charge(settled, context) : settled;
+  }
+
+  /** A network's limit refuses the charge: it waits, ends, or goes to another card that the customer consented to. */
+  private async heldBack(recovery: Recovery, hold: LimitHold, context: WorkContext): Promise<Recovery> {
+    const change = refuseByLimit(recovery, hold, this.random.fraction(), context);
+    const again = change.recovery.state === 'queued' && change.recovery.dueAt && change.recovery.dueAt <= context.now();
+    if (!again) return this.writer.finish(change, context);
+    const { kind, change: taken } = await this.fallbacks.take(change, context);
+    // None of the others can be charged: decided once more, without them.
+    if (kind === 'none') return this.heldBack(taken.recovery, hold, context);
+    return this.charge(await this.writer.proceed(taken, context), context);
   }
 
   private open({ recovery, payment, amountMinor }: ChargeClearance, context: WorkContext) {

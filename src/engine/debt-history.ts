@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 
 import type { CardFacts, InvoiceFacts, PaymentFacts } from '../gateways/gateway.js';
 import { Database } from '../platform/db/database.js';
+import type { LimitHold } from '../recovery/network-limits.js';
+import { CardLedger } from './card-ledger.js';
 import type { Recovery } from './recovery.js';
 
 interface EarlierPayment {
@@ -35,23 +37,33 @@ export interface DebtBefore {
   recovery: Recovery;
   /** The card behind this token as we saw it last; null when the token is new to us. */
   card: CardFacts | null;
+  /** The network's limit that holds a charge of this card back now; null when there is none. */
+  hold: LimitHold | null;
 }
 
 /** What earlier recoveries know of a debt, a token or a payment. */
 @Injectable()
 export class DebtHistory {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly ledger: CardLedger,
+  ) {}
 
-  /** What came before this recovery, read in one flight. */
-  async before(recovery: Recovery): Promise<DebtBefore> {
+  /** What came before this recovery, read in one flight. `now` is the client's clock. */
+  async before(recovery: Recovery, now: Date): Promise<DebtBefore> {
     const { clientId, id, debtName, tokenHash } = recovery;
-    const [payments, cards] = await this.database.flight({ role: 'tenant', clientId }, [
+    const [payments, cards, charges] = await this.database.flight({ role: 'tenant', clientId }, [
       { ...EARLIER_PAYMENT, values: [clientId, debtName, id] },
       { ...CARD_BEFORE, values: [clientId, tokenHash, id] },
+      this.ledger.statement(recovery),
     ]);
     const [payment] = (payments?.rows ?? []) as EarlierPayment[];
     const [seen] = (cards?.rows ?? []) as { card: CardFacts | null }[];
-    return { recovery: payment ? onPayment(recovery, payment) : recovery, card: seen?.card ?? null };
+    return {
+      recovery: payment ? onPayment(recovery, payment) : recovery,
+      card: seen?.card ?? null,
+      hold: this.ledger.fromRows(charges?.rows ?? [], recovery, now),
+    };
   }
 
   /**

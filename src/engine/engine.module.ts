@@ -1,6 +1,7 @@
 import { type DynamicModule, Module, type ModuleMetadata } from '@nestjs/common';
 
 import { Acceptance } from './acceptance.js';
+import { CardLedger } from './card-ledger.js';
 import { CardStops } from './card-stops.js';
 import { Charging } from './charging.js';
 import { ChargingPause } from './charging-pause.js';
@@ -22,6 +23,7 @@ import { Worker } from './worker.js';
 
 const PARTS = [
   Acceptance,
+  CardLedger,
   CardStops,
   Charging,
   ChargingPause,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 
 import { Vault } from '../platform/crypto/vault.js';
+import { CardLedger } from './card-ledger.js';
 import { CardStops, isStopped } from './card-stops.js';
 import { quietly, type Change } from './change.js';
 import { fallbackIdentity, tokenIdentity } from './token-identity.js';
@@ -15,11 +16,12 @@ export class FallbackTokens {
   constructor(
     private readonly vault: Vault,
     private readonly stops: CardStops,
+    private readonly ledger: CardLedger,
   ) {}
 
   /**
    * Makes the next fallback token the one that is charged. Passed over are the card just charged, one that this debt
-   * must not be charged to, and a token that the gateway does not know: with none left, `fallbackLeft` is 0 and the
+   * must not be charged to, one whose network's limits are full, and a token that the gateway does not know: with none left, `fallbackLeft` is 0 and the
    * card stays what it was.
    */
   async take(change: Change, context: WorkContext): Promise<{ kind: 'taken' | 'none'; change: Change }> {
@@ -27,7 +29,8 @@ export class FallbackTokens {
     for (const [index, token] of tokens.entries()) {
       const left = tokens.slice(index + 1);
       const fitted = await this.fitted(change.recovery, token, left, context);
-      if (fitted && (await this.mayCharge(change, fitted))) return { kind: 'taken', change: quietly(change, fitted) };
+      if (fitted && (await this.mayCharge(change, fitted, context.now())))
+        return { kind: 'taken', change: quietly(change, fitted) };
     }
     return { kind: 'none', change: quietly(change, { fallbackSealed: null, fallbackLeft: 0 }) };
   }
@@ -60,9 +63,10 @@ export class FallbackTokens {
     };
   }
 
-  private async mayCharge({ recovery, cardStops }: Change, fitted: Recovery): Promise<boolean> {
+  private async mayCharge({ recovery, cardStops }: Change, fitted: Recovery, now: Date): Promise<boolean> {
     if (sameCard(recovery, fitted) || isStopped(cardStops, fitted)) return false;
-    return (await this.stops.find(fitted)) === null;
+    if ((await this.stops.find(fitted)) !== null) return false;
+    return (await this.ledger.hold(fitted, now)) === null;
   }
 }
 

@@ -8,10 +8,11 @@ import {
   type Scope,
   type OwnTransaction,
   type Statement,
+  type StatementResult,
   type Transaction,
 } from '../platform/db/database.js';
 import type { Change } from './change.js';
-import { insertStatement, saveStatement } from './change-statement.js';
+import { insertStatement, saveStatement, type Obstacles } from './change-statement.js';
 import { attemptFromRow, recoveryFromRow, type Attempt, type Recovery } from './recovery.js';
 import * as sql from './recovery-sql.js';
 
@@ -39,8 +40,8 @@ export class RecoveryStore {
   }
 
   /** The statement that accepts a recovery, to be run in the caller's transaction. */
-  insertStatement(change: Change): Statement {
-    return insertStatement(change, this.ids, this.clock.now());
+  insertStatement(change: Change, obstacles?: Obstacles): Statement {
+    return insertStatement(change, this.ids, this.clock.now(), obstacles);
   }
 
   /** The statement that writes a change under the lease the recovery holds. */
@@ -53,6 +54,20 @@ export class RecoveryStore {
     const { rows } = await this.database.query<{ written: number }>(WORKER, this.saveStatement(change));
     if (rows[0]?.written !== 1) throw new LeaseLost(change.recovery);
     return change.recovery;
+  }
+
+  /**
+   * As `save`, unless `obstacle` finds something in the same transaction: then nothing is written, and that is returned.
+   * @throws {LeaseLost}
+   */
+  async saveUnless<T>(change: Change, obstacle: (tx: OwnTransaction) => Promise<T | null>): Promise<T | null> {
+    return this.database.transaction(WORKER, async (tx) => {
+      const found = await obstacle(tx);
+      if (found !== null) return found;
+      const { rows } = await tx.end(this.saveStatement(change));
+      if (rows[0]?.['written'] !== 1) throw new LeaseLost(change.recovery);
+      return null;
+    });
   }
 
   async claimDue(realNow: Date, countMax: number): Promise<Recovery[]> {
@@ -157,6 +172,11 @@ export class RecoveryStore {
       },
     );
     return rows[0] ?? null;
+  }
+
+  /** Several statements of one tenant in one flight, which is one transaction. */
+  flight(clientId: string, statements: readonly Statement[]): Promise<StatementResult[]> {
+    return this.database.flight({ role: 'tenant', clientId }, statements);
   }
 
   /** Runs statements of one tenant in a transaction of their own, for callers that write more than one change. */

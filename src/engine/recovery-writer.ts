@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
+import type { OwnTransaction } from '../platform/db/database.js';
 import type { Decision, Outcome, Route, Trigger } from '../recovery/facts.js';
 import { declineCodeOf } from '../recovery/decline.js';
 import { step, type AlertDraft, type Change } from './change.js';
@@ -27,6 +28,18 @@ export class RecoveryWriter {
   async proceed(change: Change, context: WorkContext, answer: Change['answer'] = null): Promise<Recovery> {
     const kept: Change = { ...change, recovery: { ...change.recovery, leaseOwner: this.store.owner } };
     return this.store.save(await this.complete(kept, context, answer));
+  }
+
+  /** As `proceed`, unless `obstacle` finds something in the same transaction: then nothing is written. */
+  async proceedUnless<T>(
+    change: Change,
+    context: WorkContext,
+    obstacle: (tx: OwnTransaction) => Promise<T | null>,
+  ): Promise<{ kind: 'written'; recovery: Recovery } | { kind: 'obstacle'; found: T }> {
+    const kept: Change = { ...change, recovery: { ...change.recovery, leaseOwner: this.store.owner } };
+    const complete = await this.complete(kept, context, null);
+    const found = await this.store.saveUnless(complete, obstacle);
+    return found === null ? { kind: 'written', recovery: complete.recovery } : { kind: 'obstacle', found };
   }
 
   /** A change ready to be written, for callers that write it in a transaction of their own. */

@@ -69,8 +69,17 @@ export interface Recovery {
   fallbackSealed: Buffer | null;
   fallbackLeft: number;
   strategy: Strategy;
-  /** `zoneOpen`: neither the request nor the client names a time zone, so the card's country may. */
-  hints: { paymentMethodType?: string; cardOrigin?: string; binPrefix?: string; zoneOpen?: boolean };
+  /**
+   * `zoneOpen`: neither the request nor the client names a time zone, so the card's country may. `cardChanged`: the card
+   * behind the token is another or a newer one than the one that failed.
+   */
+  hints: {
+    paymentMethodType?: string;
+    cardOrigin?: string;
+    binPrefix?: string;
+    zoneOpen?: boolean;
+    cardChanged?: true;
+  };
   customerEmailSealed: Buffer | null;
   policy: Policy;
   metadata: Record<string, string>;

@@ -7,6 +7,7 @@ import type { Decision, DeclineSignals, Outcome, Trigger } from '../recovery/fac
 import { NO_SIGNALS, readSettlement } from '../recovery/payment-looks.js';
 import { Random } from '../platform/random.js';
 import { quietly, type Change } from './change.js';
+import { CardLedger } from './card-ledger.js';
 import { ChargingPause } from './charging-pause.js';
 import { callOptions, DebtReader } from './debt-reader.js';
 import { DebtHistory } from './debt-history.js';
@@ -29,6 +30,7 @@ export class Settlement {
     private readonly reader: DebtReader,
     private readonly history: DebtHistory,
     private readonly fallbacks: FallbackTokens,
+    private readonly ledger: CardLedger,
     private readonly pause: ChargingPause,
     private readonly random: Random,
   ) {}
@@ -87,11 +89,17 @@ export class Settlement {
 
   /** Where the decision is for a fallback token and none of those left can be charged, it is made again without. */
   private async decide(change: Change, outcome: Outcome, context: WorkContext): Promise<[Change, Decision]> {
-    const decision = decideAfterOutcome(this.factsOf(change.recovery, outcome, context));
+    const facts = this.factsOf(change.recovery, outcome, context);
+    const free = decideAfterOutcome(facts);
+    // Only another charge of this card asks its network's limits.
+    const hold =
+      free.kind === 'retry' ? await this.ledger.hold(change.recovery, facts.now, change.attemptsEnded[0]) : null;
+    const decision = hold === null ? free : decideAfterOutcome({ ...facts, limitsFreeAt: hold });
     if (decision.kind !== 'fallback') return [change, decision];
     const { kind, change: taken } = await this.fallbacks.take(change, context);
     if (kind === 'taken') return [taken, decision];
-    return [taken, decideAfterOutcome(this.factsOf(taken.recovery, outcome, context))];
+    const last = { ...this.factsOf(taken.recovery, outcome, context), limitsFreeAt: hold };
+    return [taken, decideAfterOutcome(last)];
   }
 
   private endWith(change: Change, attempt: Attempt, outcome: Outcome, context: WorkContext): Change {

@@ -1,3 +1,5 @@
+import type { BlackoutHours } from '../recovery/blackout.js';
+import type { OwnSchedule } from '../recovery/own-policy.js';
 import type { SimulatedOutcome } from '../engine/simulation.js';
 import type { Preset } from '../recovery/facts.js';
 
@@ -32,6 +34,9 @@ export interface ExecuteRequest {
     timezone?: string;
     billingCycleDay?: number;
     firstCharge?: 'auto' | 'now' | 'scheduled';
+    schedule?: OwnSchedule;
+    blackoutHours?: BlackoutHours[];
+    visaReattemptsMax?: number;
   };
   metadata?: Record<string, string>;
   simulateOutcome?: SimulatedOutcome;

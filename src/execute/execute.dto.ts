@@ -7,12 +7,16 @@ import {
   NestedList,
   OneOf,
   StringPairs,
+  Table,
   Text,
   TextList,
 } from '../platform/http/fields.js';
 import { declareField } from '../platform/http/field-rules.js';
+import type { BlackoutHours } from '../recovery/blackout.js';
 import type { Preset } from '../recovery/facts.js';
 import { isTimeZone } from '../recovery/local-time.js';
+import { VISA_REATTEMPTS_MAX, VISA_REATTEMPTS_MIN } from '../recovery/network-limits.js';
+import { OWN_BLACKOUTS, OWN_SCHEDULE, type OwnSchedule } from '../recovery/own-policy.js';
 import type { ExecuteRequest } from './execute-request.js';
 
 /** The gateway's own token is printable ASCII without spaces: anything else was mangled on its way. */
@@ -65,6 +69,15 @@ class PolicyDto {
 
   @OneOf(['auto', 'now', 'scheduled'])
   firstCharge?: 'auto' | 'now' | 'scheduled';
+
+  @Table('object', { accepted: OWN_SCHEDULE })
+  schedule?: OwnSchedule;
+
+  @Table('list', { accepted: OWN_BLACKOUTS })
+  blackoutHours?: BlackoutHours[];
+
+  @Integer({ min: VISA_REATTEMPTS_MIN, max: VISA_REATTEMPTS_MAX })
+  visaReattemptsMax?: number;
 }
 
 /** `POST /api/recovery/execute` (openapi.yaml). */

@@ -5,6 +5,7 @@ import { ExecuteController } from './execute.controller.js';
 import { ExecuteService } from './execute.service.js';
 import { Guards } from './guards.js';
 import { Idempotency } from './idempotency.js';
+import { Intake } from './intake.service.js';
 import { PlanController } from './plan.controller.js';
 
 /** `POST /execute`: check, deduplicate, store, hand to the engine, answer. */
@@ -15,7 +16,7 @@ export class ExecuteModule {
       module: ExecuteModule,
       imports,
       controllers: [ExecuteController, PlanController],
-      providers: [BatchService, ExecuteService, Guards, Idempotency],
+      providers: [BatchService, ExecuteService, Guards, Idempotency, Intake],
       exports: [Idempotency],
     };
   }

@@ -3,35 +3,31 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../clients/caller.js';
 import { clientNow } from '../clients/client-settings.js';
 import { Acceptance, type AcceptancePlan } from '../engine/acceptance.js';
-import { quietly, step, unchanged, type Change, type StoredAnswer } from '../engine/change.js';
+import { unchanged, type Change } from '../engine/change.js';
 import { Engine } from '../engine/engine.js';
 import { executeBody } from '../engine/presenter.js';
 import type { Recovery } from '../engine/recovery.js';
 import { LeaseLost, RecoveryStore } from '../engine/recovery-store.js';
-import { decided, RecoveryWriter } from '../engine/recovery-writer.js';
 import { Simulation, type SimulatedOutcome } from '../engine/simulation.js';
-import { routeOf } from '../engine/transition.js';
 import { move } from '../engine/transition.js';
 import type { WorkContext } from '../engine/work-context.js';
 import { WorkContexts } from '../engine/work-contexts.js';
 import { Worker } from '../engine/worker.js';
 import { Vault } from '../platform/crypto/vault.js';
-import { isDebtTaken } from '../engine/debt-taken.js';
-import type { Transaction } from '../platform/db/database.js';
 import { badField, badFields } from '../platform/http/domain-error.js';
 import { Clock } from '../platform/clock.js';
 import { Ids } from '../platform/ids.js';
 import { Random } from '../platform/random.js';
 import { Dispatcher } from '../webhooks/dispatcher.js';
-import { adviceFor } from '../recovery/advice.js';
 import { answerStatus } from '../recovery/lifecycle.js';
-import { messageFor } from '../recovery/wording.js';
 import { encodeAnswer, type Answer } from './answer.js';
 import { requestProblems } from './check-request.js';
 import type { ExecuteRequest } from './execute-request.js';
-import { debtTaken, Guards, type GuardVerdict } from './guards.js';
+import { heldOut, isHeldOut } from './first-ends.js';
 import { fingerprintOf, Idempotency, KeyTaken } from './idempotency.js';
+import { Intake, type PlannedAcceptance } from './intake.service.js';
 import { newRecovery } from './new-recovery.js';
+import { storedAnswer } from './stored-answer.js';
 
 /** Readings at acceptance share this much, the charge has what is left of 22 s (docs/behaviour.md 2). */
 const READINGS_MS = 8_000;
@@ -56,11 +52,10 @@ export interface ExecuteAnswer extends Answer {
 export class ExecuteService {
   constructor(
     private readonly idempotency: Idempotency,
-    private readonly guards: Guards,
+    private readonly intake: Intake,
     private readonly acceptance: Acceptance,
     private readonly simulation: Simulation,
     private readonly store: RecoveryStore,
-    private readonly writer: RecoveryWriter,
     private readonly worker: Worker,
     private readonly contexts: WorkContexts,
     private readonly engine: Engine,
@@ -114,7 +109,7 @@ export class ExecuteService {
     });
     const recovery = newRecovery(this.ids.ulid(), client, request, key, context.now(), this.vault);
     const plan = await this.plan(recovery, request, context);
-    const accepted = await this.accept(plan, key, chargeInRequest, context);
+    const accepted = await this.intake.accept(plan, { key, chargeInRequest }, context);
     const finished = accepted.leaseOwner === null ? accepted : await this.workInRequest(accepted, context);
     this.engine.wake();
     this.dispatcher.wake();
@@ -156,59 +151,6 @@ export class ExecuteService {
   private simulated(accepted: Change, outcome: SimulatedOutcome, context: WorkContext): PlannedAcceptance {
     return { change: this.simulation.begin(accepted, outcome, context), chargeNow: false };
   }
-
-  /** Guards and the new row in one transaction: whatever the guards saw still holds when it commits. */
-  private async accept(
-    { change, chargeNow }: PlannedAcceptance,
-    key: string | null,
-    chargeInRequest: boolean,
-    context: WorkContext,
-  ): Promise<Recovery> {
-    const { clientId } = change.recovery;
-    // Counted before: inside the transaction a second connection could be waited for by every one that holds a first.
-    const openOthers = await this.store.otherOpenOfCustomer(change.recovery);
-    const counted: WorkContext = { ...context, openOthers };
-    try {
-      return await this.store.transaction(clientId, async (tx) => {
-        const verdict = await this.guards.check(tx, change.recovery, context.now());
-        if (verdict.supersedes !== null) await this.supersede(tx, clientId, verdict.supersedes, counted);
-        const first = stopped(change, verdict, context);
-        const working = chargeNow && chargeInRequest && verdict.cardStop === null;
-        const owned = quietly(first, { leaseOwner: working ? this.store.owner : null });
-        const answer = key === null ? null : working ? boundKey(key) : storedAnswer(key, owned.recovery);
-        const complete = await this.writer.complete(owned, counted, answer);
-        const insert = this.store.insertStatement(complete);
-        // Where another recovery ends with it, both wait for the word that this one was written.
-        const { rows } = await (verdict.supersedes === null ? tx.end(insert) : tx.query(insert));
-        if (rows[0]?.['written'] !== 1) throw new KeyTaken(complete.recovery);
-        return complete.recovery;
-      });
-    } catch (error) {
-      throw await this.clash(error, change.recovery);
-    }
-  }
-
-  /** The customer has a new card: the recovery that waited for an authentication ends, without a charge. */
-  private async supersede(tx: Transaction, clientId: string, id: string, context: WorkContext): Promise<void> {
-    const waiting = await this.store.claimWaiting(tx, clientId, id);
-    if (!waiting) return;
-    const rule = { name: 'superseded', source: 'docs/lifecycle.md: a newer recovery of the debt took over' };
-    const ended = decided(unchanged(waiting), { kind: 'cancelled', endReason: 'superseded', rule }, 'initial', context);
-    // The newer recovery goes on with the same payment: it must stay open.
-    const released = quietly(ended, { leaseOwner: null, dueAt: null, dueKind: null });
-    await tx.query(this.store.saveStatement(await this.writer.complete(released, context, null)));
-  }
-
-  /** Two calls for one debt at the same moment: the index let one in, and the other is told which. */
-  private async clash(error: unknown, recovery: Recovery): Promise<unknown> {
-    if (!isDebtTaken(error)) return error;
-    return debtTaken((await this.store.holderOfDebt(recovery)) ?? { id: null, state: 'queued' });
-  }
-}
-
-interface PlannedAcceptance {
-  change: Change;
-  chargeNow: boolean;
 }
 
 function plannedOf(plan: AcceptancePlan): PlannedAcceptance {
@@ -222,51 +164,6 @@ function withFirstStep({ change, chargeNow }: PlannedAcceptance, accepted: Chang
   return { chargeNow, change: { ...change, timeline: [...accepted.timeline, ...change.timeline] } };
 }
 
-function isHeldOut(context: WorkContext, draw: number): boolean {
-  return draw * 100 < context.client.holdoutPercent;
-}
-
-function heldOut(change: Change, context: WorkContext): Change {
-  const rule = { name: 'holdout_drawn', source: 'the client: holdoutPercent' };
-  const at = context.now();
-  const end = { state: 'holdout' as const, endReason: 'holdout' as const };
-  const { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry } = adviceFor({
-    ...end,
-    route: routeOf(change.recovery),
-    detail: null,
-  });
-  const patch = {
-    ...end,
-    dueAt: null,
-    dueKind: null,
-    trigger: 'initial' as const,
-    attemptsRemaining: 0,
-    advice: { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry },
-    message: messageFor(end.state, end.endReason),
-  };
-  return step(change, patch, { type: 'held_out', rule, at, actor: context.actor });
-}
-
-/** Guard 5: the card was stopped on this debt before. A recovery of its own, and nothing is charged. */
-function stopped(change: Change, { cardStop }: GuardVerdict, context: WorkContext): Change {
-  if (!cardStop) return change;
-  const { recovery: planned, timeline } = change;
-  const accepted = timeline[0];
-  if (!accepted) throw new Error(`recovery ${planned.id} has no first step`);
-  const base: Change = {
-    ...unchanged({ ...planned, state: 'queued', sequence: accepted.sequence, endReason: null, endDetail: null }),
-    timeline: [accepted],
-  };
-  const signalled = quietly(base, { originalSignals: cardStop.signals, lastSignals: null, recoveredAt: null });
-  const rule = {
-    name: `card_${cardStop.kind}`,
-    source: 'docs/decisions.md: this card was stopped on this debt before',
-  };
-  return cardStop.kind === 'blocked'
-    ? decided(signalled, { kind: 'blocked', rule }, 'initial', context)
-    : decided(signalled, { kind: 'failed', endReason: 'hard_decline', detail: null, rule }, 'initial', context);
-}
-
 function keyOf(request: ExecuteRequest, headerKey: string | null): string | null {
   const bodyKey = request.idempotencyKey ?? null;
   if (bodyKey !== null && headerKey !== null && bodyKey !== headerKey) {
@@ -278,14 +175,4 @@ function keyOf(request: ExecuteRequest, headerKey: string | null): string | null
     );
   }
   return bodyKey ?? headerKey;
-}
-
-function storedAnswer(key: string, recovery: Recovery): StoredAnswer {
-  const { status, body } = encodeAnswer(answerStatus(recovery.state), executeBody(recovery));
-  return { key, statusCode: status, body };
-}
-
-/** Binds the key to its recovery while the charge is on the wire. */
-function boundKey(key: string): StoredAnswer {
-  return { key, statusCode: null, body: null };
 }

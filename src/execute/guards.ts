@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 
 import { sameCard } from '../engine/card-stops.js';
 import type { Recovery } from '../engine/recovery.js';
-import type { OwnTransaction } from '../platform/db/database.js';
+import type { Obstacles } from '../engine/change-statement.js';
+import type { OwnTransaction, Statement } from '../platform/db/database.js';
 import type { DomainError } from '../platform/http/domain-error.js';
 import type { DeclineSignals, State } from '../recovery/facts.js';
 import { existing } from './idempotency.js';
@@ -30,50 +31,67 @@ interface Seen {
   signals: DeclineSignals | null;
 }
 
-// Each name of the debt is asked for by itself: with OR between them, no index serves and the table is read.
-const HELD = `SELECT 'debt' AS guard, r.id, r.state, NULL::text AS kind, NULL::jsonb AS signals
-   FROM recoveries r WHERE r.client_id = $1 AND r.holds_debt`;
-const LOOK = `
-  (${HELD} AND r.debt_name = ANY ($10::text[]) LIMIT 1)
+/** What the guards compare, as parameters of a statement: the first of them stands at place `first`. */
+function lookSql(first: number): string {
+  const [client, debt, objects, token, fingerprint, since, amount, currency, reference, names] = Array.from(
+    { length: LOOKED_AT },
+    (_, index) => `$${first + index}`,
+  );
+  const held = `SELECT 'debt' AS guard, r.id, r.state, NULL::text AS kind, NULL::jsonb AS signals
+   FROM recoveries r WHERE r.client_id = ${client} AND r.holds_debt`;
+  const card = sameCard({ fingerprint: fingerprint ?? '', tokenHash: token ?? '' });
+  // Each name of the debt is asked for by itself: with OR between them, no index serves and the table is read.
+  return `
+  (${held} AND r.debt_name = ANY (${names}::text[]) LIMIT 1)
   UNION ALL
-  (${HELD} AND r.reference = $9 AND $9 = $2 LIMIT 1)
+  (${held} AND r.reference = ${reference} AND ${reference} = ${debt} LIMIT 1)
   UNION ALL
-  (${HELD} AND r.original_resolved = ANY ($3::text[]) LIMIT 1)
+  (${held} AND r.original_resolved = ANY (${objects}::text[]) LIMIT 1)
   UNION ALL
-  (${HELD} AND r.payment_object_id = ANY ($3::text[]) LIMIT 1)
+  (${held} AND r.payment_object_id = ANY (${objects}::text[]) LIMIT 1)
   UNION ALL
   (SELECT 'card', NULL, NULL, s.kind, s.signals FROM card_stops s
-   WHERE s.client_id = $1 AND s.debt_name = ANY ($10::text[]) AND ${sameCard({ fingerprint: '$5', tokenHash: '$4' })}
+   WHERE s.client_id = ${client} AND s.debt_name = ANY (${names}::text[]) AND ${card}
    ORDER BY s.kind LIMIT 1)
   UNION ALL
   (SELECT 'velocity', r.id, r.state, NULL, NULL FROM recoveries r
-   WHERE r.client_id = $1 AND r.token_hash = $4 AND r.created_at > $6
-     AND r.amount_requested_minor = $7 AND r.currency = $8
-     AND NOT coalesce(r.reference <> $9::text, false)
+   WHERE r.client_id = ${client} AND r.token_hash = ${token} AND r.created_at > ${since}
+     AND r.amount_requested_minor = ${amount} AND r.currency = ${currency}
+     AND NOT coalesce(r.reference <> ${reference}::text, false)
    ORDER BY r.created_at DESC LIMIT 1)
   UNION ALL
   (SELECT 'waiting', r.id, r.state, NULL, NULL FROM recoveries r
-   WHERE r.client_id = $1 AND r.payment_object_id = ANY ($3::text[]) AND r.state = 'action_required' LIMIT 1)
+   WHERE r.client_id = ${client} AND r.payment_object_id = ANY (${objects}::text[]) AND r.state = 'action_required' LIMIT 1)
   UNION ALL
   (SELECT 'waiting', r.id, r.state, NULL, NULL FROM recoveries r
-   WHERE r.client_id = $1 AND r.debt_name = $2 AND r.state = 'action_required' ORDER BY r.id DESC LIMIT 1)`;
+   WHERE r.client_id = ${client} AND r.debt_name = ${debt} AND r.state = 'action_required' ORDER BY r.id DESC LIMIT 1)`;
+}
+
+const LOOKED_AT = 10;
+const LOOK = lookSql(1);
 
 /** Guards 4 to 6 of docs/behaviour.md 1, looked up in the transaction that accepts; unique indexes stand behind them. */
 @Injectable()
 export class Guards {
+  /** Whatever any guard would speak of, for an insert that happens only where none does. */
+  obstacles(recovery: Recovery, now: Date): Obstacles {
+    return { sql: lookSql, values: valuesOf(recovery, now) };
+  }
+
+  /** The velocity guard has no index behind it: an advisory lock on what it compares keeps two calls apart. */
+  lock({ clientId, tokenHash, amountRequestedMinor, currency }: Recovery): Statement {
+    const text = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
+    const compared = `${clientId}:${tokenHash.toString('hex')}:${amountRequestedMinor}:${currency}`;
+    return { name: 'velocity_lock', text, values: [compared] };
+  }
+
   /**
-   * The velocity guard has no index behind it: an advisory lock on what it compares keeps two calls apart.
+   * Which guard speaks, under the lock.
    * @throws {DomainError} 409 when the debt is open or paid, or the same charge was asked for a moment ago.
    */
   async check(tx: OwnTransaction, recovery: Recovery, now: Date): Promise<GuardVerdict> {
-    const { clientId, tokenHash, amountRequestedMinor, currency } = recovery;
-    const lock = `${clientId}:${tokenHash.toString('hex')}:${amountRequestedMinor}:${currency}`;
     const [, looked] = await tx.flight([
-      {
-        name: 'velocity_lock',
-        text: `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
-        values: [lock],
-      },
+      this.lock(recovery),
       { name: 'execute_guards', text: LOOK, values: valuesOf(recovery, now) },
     ]);
     const rows = (looked?.rows ?? []) as Seen[];

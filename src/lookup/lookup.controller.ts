@@ -1,6 +1,8 @@
-import { Controller, Get, Header, Module, Param } from '@nestjs/common';
+import { Controller, Get, Headers, Module, Param, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 
 import { Open } from '../clients/access.js';
+import { entityTag, isUnmodified } from '../platform/http/entity-tag.js';
 import { notFound } from '../platform/http/domain-error.js';
 import { routeDecline } from '../recovery/decline.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
@@ -13,18 +15,30 @@ const CACHE = 'public, max-age=3600';
 @Controller('api/lookup/decline')
 @Open()
 export class LookupController {
+  private readonly table = { data: [...TABLES.declines.values()].map((row) => view(row, row.code)) };
+  private readonly tableTag = entityTag(this.table);
+
   @Get()
-  @Header('cache-control', CACHE)
-  all(): { data: object[] } {
-    return { data: [...TABLES.declines.values()].map((row) => view(row, row.code)) };
+  async all(@Headers('if-none-match') known: string | undefined, @Res() reply: FastifyReply): Promise<void> {
+    await sendCached(reply, this.table, this.tableTag, known);
   }
 
   @Get(':gateway/:code')
-  @Header('cache-control', CACHE)
-  one(@Param('gateway') gateway: string, @Param('code') code: string): object {
+  async one(
+    @Param('gateway') gateway: string,
+    @Param('code') code: string,
+    @Headers('if-none-match') known: string | undefined,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     if (gateway !== 'stripe' && gateway !== 'test') throw notFound('no gateway of this name is known; try stripe');
-    return view(findDeclineRow(code.toLowerCase()), code);
+    const found = view(findDeclineRow(code.toLowerCase()), code);
+    await sendCached(reply, found, entityTag(found), known);
   }
+}
+
+async function sendCached(reply: FastifyReply, body: object, tag: string, known: string | undefined): Promise<void> {
+  void reply.headers({ 'cache-control': CACHE, etag: tag });
+  await (isUnmodified(known, tag) ? reply.code(304).send() : reply.send(body));
 }
 
 /** An unlisted code is no error: it is handled as told here. */

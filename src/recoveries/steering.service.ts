@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import type { Caller } from '../clients/caller.js';
+import { CardLedger } from '../engine/card-ledger.js';
 import { CardStops } from '../engine/card-stops.js';
 import { unchanged, type Change, type StoredAnswer } from '../engine/change.js';
 import { Engine } from '../engine/engine.js';
@@ -47,6 +48,7 @@ export class SteeringService {
     private readonly worker: Worker,
     private readonly contexts: WorkContexts,
     private readonly cardStops: CardStops,
+    private readonly ledger: CardLedger,
     private readonly reader: RecoveryReader,
     private readonly leases: LeaseKeeper,
     private readonly engine: Engine,
@@ -79,6 +81,7 @@ export class SteeringService {
       if (hasOpenCharge(recovery)) throw outcomeUnknown();
       if (recovery.state === 'action_required') throw notRetryable('authentication_required');
       await this.assertRetryable(recovery, recovery, true);
+      await this.assertAllowedByNetwork(recovery, context);
       return this.chargeNow(this.reopened(recovery, 'manual_retry', context), context);
     });
   }
@@ -214,6 +217,13 @@ export class SteeringService {
     if (recovery.state === 'holdout') throw notRetryable('holdout');
   }
 
+  /** @throws {DomainError} 409 `not_retryable`, with the limit and when it frees. */
+  private async assertAllowedByNetwork(recovery: Recovery, context: WorkContext): Promise<void> {
+    if (recovery.simulateOutcome !== null) return;
+    const hold = await this.ledger.hold(recovery, context.now());
+    if (hold) throw notRetryable(hold.rule.name, { freeAt: hold.freeAt?.toISOString() ?? null });
+  }
+
   /** The next round for a closed recovery or a new card; an open one of the same card goes on in its own. */
   private reopened(recovery: Recovery, trigger: Trigger, context: WorkContext): Change {
     const now = context.now();
@@ -273,8 +283,8 @@ export class SteeringService {
 }
 
 /** The rule tells why: `succeeded`, `paid_elsewhere`, `blocked_card`, `stopped_card`, `authentication_required`, `holdout`. */
-function notRetryable(rule: string) {
-  return conflict('not_retryable', `this can not be retried: ${rule}`, { rule });
+function notRetryable(rule: string, more: Record<string, unknown> = {}) {
+  return conflict('not_retryable', `this can not be retried: ${rule}`, { rule, ...more });
 }
 
 export type AnswerFor = (recovery: Recovery) => StoredAnswer | null;

@@ -109,8 +109,31 @@ function decideRetry(facts: OutcomeFacts, route: Route): Decision {
   return { kind: 'failed', endReason: next.endReason, detail: null, rule: by };
 }
 
+export type HeldFacts = Pick<OutcomeFacts, 'policy' | 'round' | 'now' | 'jitter' | 'fallbackLeft'> & {
+  hold: LimitHold;
+  /** What the newest decline means; null before any. */
+  route: Route | null;
+  /** False for a charge that was asked for by hand, or of a new card: it waits for the limit, and for no slot. */
+  scheduled: boolean;
+};
+
+/** Decides what follows a charge that is due and that a network's limit refuses. Pure. */
+export function decideHeldCharge({ hold, route, scheduled, ...facts }: HeldFacts): Decision {
+  const group = route?.group ?? 'ambiguous';
+  const { policy, round, now, jitter } = facts;
+  if (hold.freeAt === null) return decideNeverAgain(facts, hold.rule);
+  const remaining = attemptsRemaining(policy, group, round);
+  if (!scheduled && hold.freeAt < round.deadlineAt) {
+    return { kind: 'retry', dueAt: hold.freeAt, attemptsRemaining: Math.max(1, remaining), rule: hold.rule };
+  }
+  const next = nextCharge(policy, group, round, { now, earliestAt: hold.freeAt, jitter });
+  if (next.kind === 'due') return { kind: 'retry', dueAt: next.dueAt, attemptsRemaining: remaining, rule: hold.rule };
+  if (facts.fallbackLeft && next.endReason === 'exhausted' && attemptLeft(facts)) return fallback();
+  return { kind: 'failed', endReason: next.endReason, detail: null, rule: hold.rule };
+}
+
 /** The schedule has room, but the network never allows this card again: another one has limits of its own. */
-function decideNeverAgain(facts: OutcomeFacts, by: Rule): Decision {
+function decideNeverAgain(facts: Pick<OutcomeFacts, 'policy' | 'round' | 'now' | 'fallbackLeft'>, by: Rule): Decision {
   if (facts.fallbackLeft && attemptLeft(facts)) return fallback();
   return { kind: 'failed', endReason: 'hard_decline', detail: null, rule: by };
 }
@@ -137,7 +160,7 @@ function fallback(): Decision {
   return { kind: 'fallback', rule: rule('fallback_token') };
 }
 
-function attemptLeft({ policy, round, now }: OutcomeFacts): boolean {
+function attemptLeft({ policy, round, now }: Pick<OutcomeFacts, 'policy' | 'round' | 'now'>): boolean {
   return round.chargesMade < policy.attemptsMax && now < round.deadlineAt;
 }
 

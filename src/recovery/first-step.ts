@@ -135,7 +135,8 @@ function queueToSlot(facts: FirstStepFacts, route: Route | null, by: Rule): Firs
   const earliestAt = later(networkWaitEnd(facts, route), limitsFreeAt?.freeAt ?? null);
   const next = nextCharge(policy, groupOf(route), round, { now, earliestAt, jitter });
   if (next.kind === 'due') return { kind: 'queue', dueAt: next.dueAt, token: 'primary', route, rule: by };
-  return { kind: 'fail', endReason: next.endReason, detail: null, route, rule: next.rule };
+  const isLate = limitsFreeAt !== null && next.placement?.earliestMs === limitsFreeAt.freeAt?.getTime();
+  return { kind: 'fail', endReason: next.endReason, detail: null, route, rule: isLate ? limitsFreeAt.rule : next.rule };
 }
 
 /** The network's limit never frees for this card; another one has limits of its own. */

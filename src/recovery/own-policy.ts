@@ -35,6 +35,10 @@ const DEBIT_HOURS_MIN = 48;
 
 const BLACKOUTS_MAX = 14;
 
+/** What a policy's two tables are, in words. */
+export const OWN_SCHEDULE = `an object of rows by group: ${GROUPS.join(' ')}`;
+export const OWN_BLACKOUTS = `up to ${BLACKOUTS_MAX} of {from, to, days}, local hours`;
+
 const ROW_FIELDS = ['slotsHours', 'gapHours', 'localHour', 'paydayShift', 'jitter'];
 const BLACKOUT_FIELDS = ['from', 'to', 'days'];
 

@@ -39,6 +39,8 @@ export interface PolicyRequest {
   visaReattemptsMax?: number | null;
 }
 
+type OwnTables = Pick<PolicyRequest, 'schedule' | 'blackoutHours' | 'visaReattemptsMax'>;
+
 /** A merchant account's settings, as far as they shape a policy. */
 export interface ClientPolicy {
   policy: PolicyRequest | null;
@@ -171,7 +173,8 @@ function settingsProblems({ timezone, billingCycleDay }: PolicyRequest): PolicyP
   ];
 }
 
-function ownTablesProblems({ schedule, blackoutHours, visaReattemptsMax }: PolicyRequest): PolicyProblem[] {
+/** Checks the tables of a merchant's own, in a request or in a client's settings. */
+export function ownTablesProblems({ schedule, blackoutHours, visaReattemptsMax }: OwnTables): PolicyProblem[] {
   const cap = visaReattemptsMax ?? null;
   const inRange = cap === null || isWhole(cap, VISA_REATTEMPTS_MIN, VISA_REATTEMPTS_MAX);
   const accepted = `a whole number from ${VISA_REATTEMPTS_MIN} to ${VISA_REATTEMPTS_MAX}, the network's own cap`;

@@ -149,6 +149,7 @@ const WRITTEN_TABLES = [
   'recovery_events',
   'idempotency_keys',
   'card_stops',
+  'seen_charges',
   'webhook_events',
   'webhook_deliveries',
   'operator_alerts',

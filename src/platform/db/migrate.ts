@@ -5,12 +5,14 @@ import { CreateRoles1763700000000 } from './migrations/1763700000000-create-role
 import { CreateClients1763700001000 } from './migrations/1763700001000-create-clients.js';
 import { CreateRecoveries1763700002000 } from './migrations/1763700002000-create-recoveries.js';
 import { CreateWebhooks1763700003000 } from './migrations/1763700003000-create-webhooks.js';
+import { CreateNetworkLedger1763700004000 } from './migrations/1763700004000-create-network-ledger.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
   CreateClients1763700001000,
   CreateRecoveries1763700002000,
   CreateWebhooks1763700003000,
+  CreateNetworkLedger1763700004000,
 ];
 
 // Any fixed number does, as long as no other application on the same database takes it.

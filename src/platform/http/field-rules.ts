@@ -5,7 +5,7 @@ export type FieldClass = new () => object;
 /** What one field of a body or query takes. */
 export interface FieldRule {
   /** Names the constraint; a query's `integer` and `flag` are read from text. */
-  kind: 'text' | 'integer' | 'choice' | 'flag' | 'instant' | 'list' | 'pairs' | 'nested' | 'nested_list';
+  kind: 'text' | 'integer' | 'choice' | 'flag' | 'instant' | 'list' | 'pairs' | 'table' | 'nested' | 'nested_list';
   required: boolean;
   /** `null` is taken, to say "none". */
   nullable: boolean;

@@ -73,6 +73,12 @@ export function StringPairs(max: number, options: FieldOptions = {}): PropertyDe
   return declareField(rule('pairs', options, accepted, (value) => isPairs(value, max)));
 }
 
+/** An object or a list whose parts the domain checks itself, naming each: here only its outer form. */
+export function Table(form: 'object' | 'list', options: FieldOptions & { accepted: string }): PropertyDecorator {
+  const check = form === 'list' ? (value: unknown) => Array.isArray(value) : isPlainObject;
+  return declareField(rule('table', options, options.accepted, check));
+}
+
 /** An object with fields of its own. */
 export function Nested(item: () => FieldClass, options: FieldOptions = {}): PropertyDecorator {
   return declareField({ ...rule('nested', options, 'an object', isPlainObject), item });

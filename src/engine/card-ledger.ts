@@ -1,0 +1,130 @@
+import { Injectable } from '@nestjs/common';
+
+import type { DeclineSignals } from '../recovery/facts.js';
+import { limitsFreeAt, type LimitHold, type SeenAttempt } from '../recovery/network-limits.js';
+import { NO_SIGNALS } from '../recovery/payment-looks.js';
+import { networkOf } from '../recovery/signals.js';
+import { Database, type OwnTransaction, type Scope, type Statement } from '../platform/db/database.js';
+import type { Attempt, AttemptOutcome, Recovery } from './recovery.js';
+import { foreignCharges, type SeenCharge } from './seen-charges.js';
+import { hintsOf } from './transition.js';
+
+/** More declines than any network's limit counts, so that one busy card can not make a charge read for ever. */
+const READ_MAX = 200;
+
+const OWN = `SELECT a.id, a.recovery_id, a.sent_at, a.amount_minor, a.currency, a.outcome, a.signals
+    FROM attempts a WHERE a.client_id = $1 AND (a.outcome IS NULL OR a.outcome NOT IN ('succeeded', 'not_executed'))`;
+const FOREIGN = `SELECT NULL, s.debt_name, s.at, s.amount_minor, s.currency, 'declined',
+    jsonb_build_object('networkDeclineCode', s.network_decline_code, 'networkAdviceCode', s.network_advice_code)
+    FROM seen_charges s WHERE s.client_id = $1`;
+
+// The fingerprint tells a card, and its token does where either has none; each way has an index of its own.
+const SEEN = `
+  WITH own AS (
+    (${OWN} AND a.card_fingerprint = $2 ORDER BY a.opened_at DESC LIMIT ${READ_MAX})
+    UNION ALL
+    (${OWN} AND a.token_hash = $3 AND (a.card_fingerprint IS NULL OR $2::text IS NULL)
+     ORDER BY a.opened_at DESC LIMIT ${READ_MAX}))
+  SELECT o.id, r.debt_name, o.sent_at AS at, o.amount_minor, o.currency, o.outcome, o.signals
+  FROM own o JOIN recoveries r ON r.client_id = $1 AND r.id = o.recovery_id
+  UNION ALL
+  (${FOREIGN} AND s.card_fingerprint = $2 ORDER BY s.at DESC LIMIT ${READ_MAX})
+  UNION ALL
+  (${FOREIGN} AND s.token_hash = $3 AND (s.card_fingerprint IS NULL OR $2::text IS NULL)
+   ORDER BY s.at DESC LIMIT ${READ_MAX})`;
+
+interface SeenRow {
+  /** Our attempt's id; null for a charge that others made. */
+  id: string | null;
+  debt_name: string;
+  at: Date;
+  amount_minor: string;
+  currency: string;
+  outcome: AttemptOutcome | null;
+  signals: Partial<DeclineSignals> | null;
+}
+
+/** A charge whose decline is known now, but not stored yet. */
+type JustEnded = Pick<Attempt, 'id' | 'signals'>;
+
+/**
+ * The networks' limits on one card, counted over every charge of it that is known: ours, those that merchants tell with
+ * a request, and failed charges read at the gateway. A charge is opened only by `held`, in the opening's transaction.
+ */
+@Injectable()
+export class CardLedger {
+  constructor(private readonly database: Database) {}
+
+  /** Asks the ledger along with other statements of the same tenant; `fromRows` reads its answer. */
+  statement(recovery: Recovery, role: Scope['role'] = 'tenant'): Statement {
+    const { clientId, cardFingerprint, tokenHash } = recovery;
+    // A name for each role: under another one PostgreSQL would plan it anew each time.
+    return { name: `card_seen_${role}`, text: SEEN, values: [clientId, cardFingerprint, tokenHash] };
+  }
+
+  /** The hold on a charge of this recovery now, from rows that `statement` has read. */
+  fromRows(rows: readonly object[], recovery: Recovery, now: Date): LimitHold | null {
+    const stored = rows as readonly SeenRow[];
+    // What the request tells is stored with it.
+    const telling = recovery.sequence <= 1 ? foreignCharges(recovery) : [];
+    const told = telling.filter((one) => !stored.some((row) => isSameCharge(row, one)));
+    return holdOn(recovery, [...stored.map((row) => seenOf(row, recovery)), ...told.map(seenOfForeign)], now);
+  }
+
+  /** The hold on the next charge of this card; null when every limit allows it now. */
+  async hold(recovery: Recovery, now: Date, justEnded: JustEnded | null = null): Promise<LimitHold | null> {
+    const { rows } = await this.database.query<SeenRow>({ role: 'worker' }, this.statement(recovery, 'worker'));
+    const known = rows.map((row) => (row.id === justEnded?.id ? { ...row, ...ended(justEnded) } : row));
+    return this.fromRows(known, recovery, now);
+  }
+
+  /**
+   * The same, under the card's lock: whoever opens a charge in this transaction has taken the place that it found free.
+   */
+  async held(tx: OwnTransaction, recovery: Recovery, now: Date): Promise<LimitHold | null> {
+    const { clientId, cardFingerprint, tokenHash } = recovery;
+    const card = cardFingerprint ?? tokenHash.toString('hex');
+    const [, seen] = await tx.flight([
+      {
+        name: 'card_lock',
+        text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 1))',
+        values: [`${clientId}:${card}`],
+      },
+      this.statement(recovery, 'worker'),
+    ]);
+    return this.fromRows(seen?.rows ?? [], recovery, now);
+  }
+}
+
+function holdOn(recovery: Recovery, seen: readonly SeenAttempt[], now: Date): LimitHold | null {
+  const { amountMinor, currency, policy } = recovery;
+  const network = networkOf({ ...NO_SIGNALS, brand: recovery.card?.brand ?? null }, hintsOf(recovery));
+  const { visaReattemptsMax } = policy;
+  const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
+  return limitsFreeAt(seen, network, { amountMinor, currency }, now, options);
+}
+
+function seenOf(row: SeenRow, { debtName }: Recovery): SeenAttempt {
+  return {
+    at: row.at,
+    // What the gateway itself refused never reached the network; what is not known yet may have.
+    declined: row.signals?.blockedByGateway !== true,
+    amountMinor: Number(row.amount_minor),
+    currency: row.currency,
+    networkDeclineCode: row.signals?.networkDeclineCode ?? null,
+    networkAdviceCode: row.signals?.networkAdviceCode ?? null,
+    ofThisDebt: row.debt_name === debtName,
+  };
+}
+
+function seenOfForeign({ at, amountMinor, currency, networkDeclineCode, networkAdviceCode }: SeenCharge): SeenAttempt {
+  return { at, declined: true, amountMinor, currency, networkDeclineCode, networkAdviceCode, ofThisDebt: true };
+}
+
+function isSameCharge(row: SeenRow, { at, debtName }: SeenCharge): boolean {
+  return row.id === null && row.debt_name === debtName && row.at.getTime() === at.getTime();
+}
+
+function ended({ signals }: JustEnded): Pick<SeenRow, 'signals' | 'outcome'> {
+  return { signals, outcome: 'declined' };
+}

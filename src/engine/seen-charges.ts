@@ -1,0 +1,60 @@
+import type { Recovery } from './recovery.js';
+
+/** A charge of the card that we did not make. Amount in minor units. */
+export interface SeenCharge {
+  clientId: string;
+  debtName: string;
+  at: Date;
+  cardFingerprint: string | null;
+  tokenHash: Buffer;
+  amountMinor: number;
+  currency: string;
+  networkDeclineCode: string | null;
+  networkAdviceCode: string | null;
+}
+
+/** A recovery before any charge of our own, as far as its request and its readings tell of others. */
+export type Telling = Pick<
+  Recovery,
+  | 'clientId'
+  | 'debtName'
+  | 'cardFingerprint'
+  | 'tokenHash'
+  | 'amountRequestedMinor'
+  | 'currency'
+  | 'priorAttempts'
+  | 'lastAttemptAt'
+  | 'originalSignals'
+  | 'createdAt'
+  | 'hints'
+>;
+
+/**
+ * The declined charges that a request tells of, before any of our own: its `priorAttempts`, and the failed charge that it
+ * is about. Where that one's time is not known it counts as just made: never too few. Pure.
+ */
+export function foreignCharges(recovery: Telling): SeenCharge[] {
+  const { clientId, debtName, cardFingerprint, tokenHash, amountRequestedMinor: amountMinor, currency } = recovery;
+  const shared = { clientId, debtName, cardFingerprint, tokenHash, amountMinor, currency };
+  const original = originalAt(recovery);
+  const priors = recovery.priorAttempts
+    .map(({ at }) => new Date(at))
+    .filter((at, index, all) => all.findIndex((other) => other.getTime() === at.getTime()) === index)
+    .filter((at) => at.getTime() !== original?.getTime())
+    .map((at) => ({ ...shared, at, networkDeclineCode: null, networkAdviceCode: null }));
+  return original === null ? priors : [...priors, { ...shared, at: original, ...codesOf(recovery) }];
+}
+
+/** When the failed charge failed, as far as the request or the gateway tells; null where there was none. */
+function originalAt({ lastAttemptAt, originalSignals, createdAt }: Telling): Date | null {
+  return lastAttemptAt ?? (originalSignals === null ? null : createdAt);
+}
+
+/** A card that was replaced since is not what those codes were said of. */
+function codesOf({ originalSignals, hints }: Telling): Pick<SeenCharge, 'networkDeclineCode' | 'networkAdviceCode'> {
+  if (hints.cardChanged === true) return { networkDeclineCode: null, networkAdviceCode: null };
+  return {
+    networkDeclineCode: originalSignals?.networkDeclineCode ?? null,
+    networkAdviceCode: originalSignals?.networkAdviceCode ?? null,
+  };
+}
