@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 
 import { Random } from '../platform/random.js';
-import { decideFirstStep, type FirstStepDecision } from '../recovery/first-step.js';
+import { decideFirstStep, needsMandate, type FirstStepDecision } from '../recovery/first-step.js';
 import type { Decision } from '../recovery/facts.js';
 import type { LimitHold } from '../recovery/network-limits.js';
 import { nextAuthenticationPollAt } from '../recovery/looks.js';
 import type { OriginalDecision, ReadingTime } from '../recovery/original.js';
 import { decideLook, LOOK_BACK_MS } from '../recovery/payment-looks.js';
+import { rule as ruleOf } from '../recovery/rules.js';
 import { attemptsRemaining } from '../recovery/schedule.js';
 import { quietly, unchanged, type Change } from './change.js';
 import { callOptions, DebtReader } from './debt-reader.js';
@@ -17,6 +18,7 @@ import { roundFactsOf, type Recovery } from './recovery.js';
 import { limitAlert, refusalFacts } from './limit-refusal.js';
 import { alertsOf, decided } from './recovery-writer.js';
 import { routeOf } from './transition.js';
+import { readSiblings } from './siblings.js';
 import { readTakenOn } from './taken-on.js';
 import {
   isNewer,
@@ -55,7 +57,7 @@ export class Acceptance {
       case 'account':
         return planned(awaitAccount(await this.reader.pauseClient(recovery, understood.refusal, context)));
       case 'read':
-        return this.afterReading(understood, context, when);
+        return this.afterReading(understood, token, context, when);
     }
   }
 
@@ -73,10 +75,14 @@ export class Acceptance {
 
   private async afterReading(
     { recovery: read, decision: original, failedCard }: Understood & { kind: 'read' },
+    token: string,
     context: WorkContext,
     when: ReadingTime,
   ): Promise<AcceptancePlan> {
-    const before = await this.history.before(read, context.now());
+    const hasObject = read.invoiceId !== null || (original !== null && original.kind !== 'create_new');
+    const before = await this.history.before(read, hasObject, context.now());
+    // The same debt as before: read as if this request had named it too.
+    if (before.named) return this.plan({ ...read, ...before.named }, token, context, when);
     const resolved = withOriginalDecision(before.recovery, original);
     const paymentId = takenOnId(resolved, read, original);
     const takenOn = paymentId === null ? null : await readTakenOn(resolved, paymentId, context, when);
@@ -84,25 +90,40 @@ export class Acceptance {
     if (takenOn?.kind === 'account') {
       return planned(awaitAccount(await this.reader.pauseClient(read, takenOn.refusal, context)));
     }
-    const { recovery, decision } = takenOn ?? { recovery: resolved, decision: original };
-    if (decision && !clears(decision)) {
-      if (decision.kind === 'refuse') {
-        const refusal = {
-          field: fieldOf(recovery),
-          code: decision.code,
-          message: decision.message,
-          accepted: 'see message',
-        };
-        return when === 'acceptance' ? { kind: 'refused', refusal } : planned(refusedLater(recovery, refusal, context));
-      }
-      if (decision.kind === 'wait') return planned(waitForReading(recovery, context));
-      return planned(readingEnds(recovery, decision, context, when));
+    const { recovery: charged, decision } = takenOn ?? { recovery: resolved, decision: original };
+    if (decision && !clears(decision)) return this.notCleared(charged, decision, context, when);
+    const beside = await readSiblings(charged, before.siblings, context, when);
+    if (beside.kind === 'silent') return planned(waitForReading(read, context));
+    if (beside.kind === 'account') {
+      return planned(awaitAccount(await this.reader.pauseClient(read, beside.refusal, context)));
     }
+    if (beside.kind === 'decided') return this.notCleared(charged, beside.decision, context, when);
+    const { recovery } = beside;
     // A card that the customer has just given is charged at once, whatever became of the one before.
-    if (recovery.nextTrigger === 'card_updated') return chargeNow(unchanged(recovery), context);
+    if (recovery.nextTrigger === 'card_updated') {
+      return needsMandate(recovery.card?.country)
+        ? this.authenticate(unchanged(recovery), ruleOf('india_without_mandate'), context)
+        : chargeNow(unchanged(recovery), context);
+    }
     const changed = isNewer(recovery.card, failedCard ?? before.card);
     const known = changed ? { ...recovery, hints: { ...recovery.hints, cardChanged: true as const } } : recovery;
     return this.firstStep(known, before.hold, false, context);
+  }
+
+  /** A reading that leaves nothing to charge: refused, looked at again, or the end. */
+  private notCleared(
+    recovery: Recovery,
+    decision: OriginalDecision,
+    context: WorkContext,
+    when: ReadingTime,
+  ): AcceptancePlan {
+    if (decision.kind === 'refuse') {
+      const { code, message } = decision;
+      const refusal = { field: fieldOf(recovery), code, message, accepted: 'see message' };
+      return when === 'acceptance' ? { kind: 'refused', refusal } : planned(refusedLater(recovery, refusal, context));
+    }
+    if (decision.kind === 'wait') return planned(waitForReading(recovery, context));
+    return planned(readingEnds(recovery, decision, context, when));
   }
 
   private async firstStep(

@@ -4,6 +4,7 @@ import type { ChargeResult, ChargeTarget, InvoiceFacts, PaymentFacts, Unavailabl
 import type { Decision } from '../recovery/facts.js';
 import type { LimitHold } from '../recovery/network-limits.js';
 import { rule } from '../recovery/rules.js';
+import { attemptsRemaining } from '../recovery/schedule.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { Ids } from '../platform/ids.js';
 import { Random } from '../platform/random.js';
@@ -13,11 +14,11 @@ import { ChargingPause } from './charging-pause.js';
 import { DebtReader, type ChargeClearance } from './debt-reader.js';
 import { FallbackTokens } from './fallback-tokens.js';
 import { refuseByLimit } from './limit-refusal.js';
-import type { Attempt, Recovery } from './recovery.js';
+import { roundFactsOf, type Attempt, type Recovery } from './recovery.js';
 import { decided, RecoveryWriter } from './recovery-writer.js';
 import { Settlement } from './settlement.js';
 import { tokenIdentity } from './token-identity.js';
-import { move } from './transition.js';
+import { move, routeOf } from './transition.js';
 import { CHARGE_TIME_MIN_MS, rereadAt, type WorkContext } from './work-context.js';
 
 const BACK_OFF_SENDS_MAX = 3;
@@ -167,6 +168,10 @@ export class Charging {
       gatewayTransactionToken: null,
       scheduled,
     };
+    const taken = {
+      chargesMade: recovery.chargesMade + 1,
+      scheduledTaken: recovery.scheduledTaken + (scheduled ? 1 : 0),
+    };
     const opened = move(
       unchanged(recovery),
       {
@@ -178,8 +183,8 @@ export class Charging {
           amountMinor,
           attemptsOpened: attempt.number,
           attemptCount: recovery.attemptCount + 1,
-          chargesMade: recovery.chargesMade + 1,
-          scheduledTaken: recovery.scheduledTaken + (scheduled ? 1 : 0),
+          ...taken,
+          attemptsRemaining: remainingOf({ ...recovery, ...taken }),
           gatewaysAttempted: 1,
           engineApplied: true,
           readingsFailed: 0,
@@ -221,6 +226,11 @@ export class Charging {
       await context.sleep(waitMs);
     }
   }
+}
+
+/** What the schedule leaves after this charge, should it be declined like the one before. */
+function remainingOf(recovery: Recovery): number {
+  return attemptsRemaining(recovery.policy, routeOf(recovery)?.group ?? 'ambiguous', roundFactsOf(recovery));
 }
 
 function targetOf(recovery: Recovery): ChargeTarget {

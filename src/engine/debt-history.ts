@@ -4,27 +4,15 @@ import type { CardFacts, InvoiceFacts, PaymentFacts } from '../gateways/gateway.
 import { Database } from '../platform/db/database.js';
 import type { LimitHold } from '../recovery/network-limits.js';
 import { CardLedger } from './card-ledger.js';
+import {
+  earlierRecoveries,
+  namedEarlier,
+  siblingsOf,
+  type EarlierRecovery,
+  type NamedEarlier,
+  type Sibling,
+} from './earlier-recoveries.js';
 import type { Recovery } from './recovery.js';
-
-interface EarlierPayment {
-  payment_object_id: string | null;
-  payment_to_cancel: string | null;
-  payment_is_ours: boolean;
-  payment_return_url: boolean;
-  amount_minor: string;
-  currency: string;
-  gateway_customer_id: string | null;
-}
-
-const EARLIER_PAYMENT = {
-  name: 'earlier_payment',
-  text: `SELECT payment_object_id, payment_to_cancel, payment_is_ours, payment_return_url, amount_minor, currency,
-                gateway_customer_id
-         FROM recoveries
-         WHERE client_id = $1 AND debt_name = $2 AND id < $3
-           AND (payment_object_kind = 'payment' OR (payment_object_id IS NULL AND payment_to_cancel IS NOT NULL))
-         ORDER BY id DESC LIMIT 1`,
-};
 
 const CARD_BEFORE = {
   name: 'card_before',
@@ -35,6 +23,10 @@ const CARD_BEFORE = {
 export interface DebtBefore {
   /** With the debt's own payment, where an earlier recovery of it has made one that still fits. */
   recovery: Recovery;
+  /** The invoice or original that an earlier recovery named and this one does not; null when there is none. */
+  named: NamedEarlier | null;
+  /** What else could collect this debt. */
+  siblings: Sibling[];
   /** The card behind this token as we saw it last; null when the token is new to us. */
   card: CardFacts | null;
   /** The network's limit that holds a charge of this card back now; null when there is none. */
@@ -49,18 +41,24 @@ export class DebtHistory {
     private readonly ledger: CardLedger,
   ) {}
 
-  /** What came before this recovery, read in one flight. `now` is the client's clock. */
-  async before(recovery: Recovery, now: Date): Promise<DebtBefore> {
-    const { clientId, id, debtName, tokenHash } = recovery;
-    const [payments, cards, charges] = await this.database.flight({ role: 'tenant', clientId }, [
-      { ...EARLIER_PAYMENT, values: [clientId, debtName, id] },
+  /**
+   * What came before this recovery, read in one flight. `now` is the client's clock.
+   * @param hasObject the request has named what is to be charged: an earlier payment of the debt stands beside it then.
+   */
+  async before(recovery: Recovery, hasObject: boolean, now: Date): Promise<DebtBefore> {
+    const { clientId, id, tokenHash } = recovery;
+    const [recoveries, cards, charges] = await this.database.flight({ role: 'tenant', clientId }, [
+      earlierRecoveries(recovery),
       { ...CARD_BEFORE, values: [clientId, tokenHash, id] },
       this.ledger.statement(recovery),
     ]);
-    const [payment] = (payments?.rows ?? []) as EarlierPayment[];
+    const earlier = (recoveries?.rows ?? []) as EarlierRecovery[];
+    const known = hasObject ? recovery : withEarlierPayment(recovery, earlier);
     const [seen] = (cards?.rows ?? []) as { card: CardFacts | null }[];
     return {
-      recovery: payment ? onPayment(recovery, payment) : recovery,
+      recovery: known,
+      named: namedEarlier(recovery, earlier),
+      siblings: siblingsOf(known, earlier),
       card: seen?.card ?? null,
       hold: this.ledger.fromRows(charges?.rows ?? [], recovery, now),
     };
@@ -82,6 +80,18 @@ export class DebtHistory {
       },
     );
     return rows[0]?.held === true;
+  }
+
+  /** True while a newer recovery goes on with the payment object of this one. */
+  async isTakenOn({ clientId, id, paymentObjectId }: Recovery): Promise<boolean> {
+    const { rows } = await this.database.query<{ taken: boolean }>(
+      { role: 'tenant', clientId },
+      {
+        text: `SELECT EXISTS (SELECT FROM recoveries WHERE client_id = $1 AND payment_object_id = $2 AND id > $3) AS taken`,
+        values: [clientId, paymentObjectId, id],
+      },
+    );
+    return rows[0]?.taken === true;
   }
 
   /** True for a payment of this debt that reads as canceled because a recovery of ours has cancelled it. */
@@ -114,8 +124,9 @@ export class DebtHistory {
 }
 
 /** A later recovery of a debt goes on with the debt's own payment, where amount, currency and customer are equal. */
-function onPayment(recovery: Recovery, earlier: EarlierPayment): Recovery {
-  if (recovery.paymentObjectId !== null) return recovery;
+function withEarlierPayment(recovery: Recovery, recoveries: readonly EarlierRecovery[]): Recovery {
+  const earlier = recoveries.find(hasPayment);
+  if (!earlier || recovery.paymentObjectId !== null) return recovery;
   const paymentId = earlier.payment_object_id;
   // Cancelled by us, or about to be: it must read so before another is made.
   if (paymentId === null) return { ...recovery, paymentToCancel: earlier.payment_to_cancel };
@@ -131,4 +142,9 @@ function onPayment(recovery: Recovery, earlier: EarlierPayment): Recovery {
     paymentIsOurs: earlier.payment_is_ours,
     paymentReturnUrl: earlier.payment_return_url,
   };
+}
+
+function hasPayment(row: EarlierRecovery): boolean {
+  const left = row.payment_object_id === null && row.payment_to_cancel !== null;
+  return left || (row.payment_object_kind === 'payment' && row.payment_object_id !== null);
 }

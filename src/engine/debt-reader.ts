@@ -35,6 +35,10 @@ export class DebtReader {
   async clearForCharge(recovery: Recovery, context: WorkContext): Promise<Clearance> {
     const original = await this.readOriginal(recovery, context);
     if (original) return original;
+    if (standsBeside(recovery)) {
+      const cancelled = await this.cancelEarlier(recovery, recovery.paymentToCancel, context);
+      if (cancelled) return cancelled;
+    }
     if (recovery.paymentObjectKind === 'invoice') return this.readInvoice(recovery, context);
     return recovery.paymentObjectId === null
       ? this.makePayment(recovery, context)
@@ -192,7 +196,7 @@ export class DebtReader {
         return { kind: 'stop', change: await this.pauseClient(recovery, reading, context) };
       case 'not_found':
       case 'rejected': {
-        const detail = reading.kind === 'not_found' ? 'original_transaction_not_found' : 'invalid_field';
+        const detail = reading.kind === 'not_found' ? 'original_transaction_not_found' : refusedField(reading.code);
         const change = refusedByGateway(recovery, detail, reading, context);
         return { kind: 'stop', change };
       }
@@ -221,10 +225,21 @@ export class DebtReader {
 
 const ACCOUNT: Decision['rule'] = { name: 'account_refused', source: 'docs/decisions.md: the account, not the debt' };
 
+/** The gateway has its own least and greatest amounts for a currency. */
+function refusedField(code: string | null): 'invalid_amount' | 'invalid_field' {
+  return code === 'amount_too_small' || code === 'amount_too_large' ? 'invalid_amount' : 'invalid_field';
+}
+
 /** A gone payment makes room for the next of the same recovery, under a key of its own. */
 function replaced(recovery: Recovery): Recovery {
   if (recovery.paymentObjectId === null) return recovery;
   return { ...recovery, paymentObjectId: null, paymentReplacements: recovery.paymentReplacements + 1 };
+}
+
+/** An earlier payment of ours that is still to be cancelled, while another object is charged for the first time. */
+function standsBeside(recovery: Recovery): recovery is Recovery & { paymentToCancel: string } {
+  const { paymentToCancel, paymentObjectId, attemptsOpened } = recovery;
+  return paymentToCancel !== null && paymentObjectId !== null && attemptsOpened === 0;
 }
 
 function isReplacing(before: Recovery, after: Recovery): boolean {

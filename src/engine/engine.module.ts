@@ -10,6 +10,7 @@ import { DebtHistory } from './debt-history.js';
 import { DebtReader } from './debt-reader.js';
 import { Engine } from './engine.js';
 import { EventComposer } from './event-composer.js';
+import { EndedCharges } from './ended-charges.js';
 import { FallbackTokens } from './fallback-tokens.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { Reconciliation } from './reconciliation.js';
@@ -32,6 +33,7 @@ const PARTS = [
   DebtReader,
   Engine,
   EventComposer,
+  EndedCharges,
   FallbackTokens,
   LeaseKeeper,
   Reconciliation,

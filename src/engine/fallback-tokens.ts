@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 
 import { Vault } from '../platform/crypto/vault.js';
+import { needsMandate } from '../recovery/first-step.js';
 import { CardLedger } from './card-ledger.js';
 import { CardStops, isStopped } from './card-stops.js';
 import { quietly, type Change } from './change.js';
@@ -21,7 +22,7 @@ export class FallbackTokens {
 
   /**
    * Makes the next fallback token the one that is charged. Passed over are the card just charged, one that this debt
-   * must not be charged to, one whose network's limits are full, and a token that the gateway does not know: with none left, `fallbackLeft` is 0 and the
+   * must not be charged to, one that its country lets nobody charge off-session, one whose network's limits are full, and a token that the gateway does not know: with none left, `fallbackLeft` is 0 and the
    * card stays what it was.
    */
   async take(change: Change, context: WorkContext): Promise<{ kind: 'taken' | 'none'; change: Change }> {
@@ -64,7 +65,7 @@ export class FallbackTokens {
   }
 
   private async mayCharge({ recovery, cardStops }: Change, fitted: Recovery, now: Date): Promise<boolean> {
-    if (sameCard(recovery, fitted) || isStopped(cardStops, fitted)) return false;
+    if (sameCard(recovery, fitted) || isStopped(cardStops, fitted) || needsMandate(fitted.card?.country)) return false;
     if ((await this.stops.find(fitted)) !== null) return false;
     return (await this.ledger.hold(fitted, now)) === null;
   }

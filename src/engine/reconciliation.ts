@@ -12,10 +12,12 @@ import {
 } from '../recovery/looks.js';
 import { readSettlement, type Settlement as Reading } from '../recovery/payment-looks.js';
 import { rule } from '../recovery/rules.js';
+import { isClosed } from '../recovery/lifecycle.js';
 import { quietly, step, unchanged, type AlertDraft, type Change } from './change.js';
 import { Charging } from './charging.js';
 import { callOptions } from './debt-reader.js';
 import { DebtHistory } from './debt-history.js';
+import { EndedCharges } from './ended-charges.js';
 import { readPaymentObject } from './payment-object.js';
 import { roundFactsOf, type Attempt, type Recovery } from './recovery.js';
 import { decided, endAttempt, RecoveryWriter } from './recovery-writer.js';
@@ -33,11 +35,13 @@ export class Reconciliation {
     private readonly history: DebtHistory,
     private readonly settlement: Settlement,
     private readonly charging: Charging,
+    private readonly ended: EndedCharges,
   ) {}
 
   /** One look at a charge that is unknown, or still at the bank. */
   async settleDue(recovery: Recovery, context: WorkContext): Promise<Recovery> {
     const attempt = await this.store.openAttempt(recovery);
+    if (attempt && isClosed(recovery.state)) return this.ended.look(recovery, attempt, context);
     if (!attempt) throw new Error(`recovery ${recovery.id} is ${recovery.state} without an open attempt`);
     const [held, open] = await this.asLost(recovery, attempt, context);
     const reading = await readPaymentObject(held, context, callOptions(context));
@@ -255,6 +259,6 @@ function overdue(recovery: Recovery, since: Date, now: Date, atBank: boolean): A
   ];
 }
 
-function tokenOf(reading: PaymentFacts | InvoiceFacts): string | null {
+export function tokenOf(reading: PaymentFacts | InvoiceFacts): string | null {
   return reading.kind === 'invoice' ? (reading.payment?.id ?? reading.id) : reading.id;
 }

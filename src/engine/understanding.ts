@@ -6,7 +6,7 @@ import type {
   Reading,
   Unavailable,
 } from '../gateways/gateway.js';
-import type { DeclineSignals } from '../recovery/facts.js';
+import { joinSignals } from '../recovery/decline.js';
 import {
   decideInvoice,
   decideOriginal,
@@ -17,6 +17,7 @@ import {
 import { mainZoneOf } from '../recovery/policy.js';
 import { debtFacts, openBeside } from './debt-facts.js';
 import type { Recovery } from './recovery.js';
+import { hintsOf } from './transition.js';
 
 /** A reading that refuses the request: 400 at acceptance, the end of the recovery when it could only be read later. */
 export interface Refusal {
@@ -157,7 +158,7 @@ function withOriginal(recovery: Recovery, reading: OriginalReading | null): Reco
   const { original, failedAt } = reading;
   const resolved = original.kind === 'charge' ? original.charge.id : original.id;
   const lastAttemptAt = recovery.originalFailedAt ?? failedAt ?? recovery.lastAttemptAt;
-  const signals: DeclineSignals | null = recovery.originalSignals ?? reading.signals;
+  const signals = joinSignals(recovery.originalSignals, reading.signals, hintsOf(recovery));
   return {
     ...recovery,
     originalResolved: resolved,

@@ -14,6 +14,7 @@ import type { WorkContext } from '../engine/work-context.js';
 import { WorkContexts } from '../engine/work-contexts.js';
 import { Worker } from '../engine/worker.js';
 import { Vault } from '../platform/crypto/vault.js';
+import { isConnectionError } from '../platform/db/database.js';
 import { badField, badFields } from '../platform/http/domain-error.js';
 import { Clock } from '../platform/clock.js';
 import { Ids } from '../platform/ids.js';
@@ -23,7 +24,7 @@ import { answerStatus } from '../recovery/lifecycle.js';
 import { encodeAnswer, type Answer } from './answer.js';
 import { requestProblems } from './check-request.js';
 import type { ExecuteRequest } from './execute-request.js';
-import { heldOut, isHeldOut } from './first-ends.js';
+import { heldOut, isHeldOut, unsettled } from './first-ends.js';
 import { fingerprintOf, Idempotency, KeyTaken } from './idempotency.js';
 import { Intake, type PlannedAcceptance } from './intake.service.js';
 import { newRecovery } from './new-recovery.js';
@@ -117,11 +118,15 @@ export class ExecuteService {
     return { ...answer, replayed: false, hasKey: key !== null };
   }
 
-  /** The outcome; without a key that tells it later, how it stands when another worker has taken it over meanwhile. */
+  /**
+   * The outcome; without a key that tells it later, how it stands when another worker has taken it over meanwhile. Where
+   * the database is gone, that a charge may be on its way.
+   */
   private async workInRequest(accepted: Recovery, context: WorkContext): Promise<Recovery> {
     try {
       return await this.worker.work(accepted, context);
     } catch (error) {
+      if (isConnectionError(error)) return unsettled(accepted); // Accepted it is: never to be sent again as new.
       if (!(error instanceof LeaseLost) || accepted.idempotencyKey !== null) throw error;
       const found = await this.store.find(accepted.clientId, accepted.id);
       if (!found) throw error;

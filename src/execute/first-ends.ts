@@ -1,4 +1,5 @@
 import { quietly, step, unchanged, type Change } from '../engine/change.js';
+import type { Recovery } from '../engine/recovery.js';
 import { decided } from '../engine/recovery-writer.js';
 import { routeOf } from '../engine/transition.js';
 import type { WorkContext } from '../engine/work-context.js';
@@ -31,6 +32,21 @@ export function heldOut(change: Change, context: WorkContext): Change {
     message: messageFor(end.state, end.endReason),
   };
   return step(change, patch, { type: 'held_out', rule, at, actor: context.actor });
+}
+
+/**
+ * How an accepted recovery is answered when the database went away while it was worked: a charge may be on its way, and
+ * whoever takes it over reads what became of it.
+ */
+export function unsettled(accepted: Recovery): Recovery {
+  const { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry } = adviceFor({
+    state: 'reconciling',
+    endReason: null,
+    route: routeOf(accepted),
+    detail: null,
+  });
+  const advice = { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry };
+  return { ...accepted, state: 'reconciling', advice, message: messageFor('reconciling', null) };
 }
 
 /** Guard 5: the card was stopped on this debt before. A recovery of its own, and nothing is charged. */

@@ -8,7 +8,9 @@ import { Engine } from '../engine/engine.js';
 import { hashToken, sameCard } from '../engine/fallback-tokens.js';
 import { executeBody } from '../engine/presenter.js';
 import { isDebtTaken } from '../engine/debt-taken.js';
+import { unsettled } from '../execute/first-ends.js';
 import { debtTaken } from '../execute/guards.js';
+import { isConnectionError } from '../platform/db/database.js';
 import { hasOpenCharge, type Recovery } from '../engine/recovery.js';
 import { LeaseKeeper } from '../engine/lease-keeper.js';
 import { LeaseLost, RecoveryStore } from '../engine/recovery-store.js';
@@ -19,11 +21,13 @@ import type { WorkContext } from '../engine/work-context.js';
 import { WorkContexts } from '../engine/work-contexts.js';
 import { Worker } from '../engine/worker.js';
 import { callOptions } from '../engine/debt-reader.js';
+import { watched } from '../engine/ended-charges.js';
 import { readPaymentObject } from '../engine/payment-object.js';
 import type { PaymentMethodFacts } from '../gateways/gateway.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { badField, conflict, notFound } from '../platform/http/domain-error.js';
 import { answerStatus, isClosed, reopenObstacle } from '../recovery/lifecycle.js';
+import { needsMandate } from '../recovery/first-step.js';
 import { readSettlement } from '../recovery/payment-looks.js';
 import { defaultDeadline } from '../recovery/schedule.js';
 import type { Rule, Trigger } from '../recovery/facts.js';
@@ -56,7 +60,11 @@ export class SteeringService {
     private readonly vault: Vault,
   ) {}
 
-  /** No charge is made after this commits. @throws {DomainError} 404, 409 `not_cancellable` or `outcome_unknown`. */
+  /**
+   * No charge is made after this commits. One on the wire decides first; one whose answer is lost, or that is at the
+   * bank, is watched to its end, and should it bring money after all, that is told.
+   * @throws {DomainError} 404, 409 `not_cancellable`, or `outcome_unknown` for a charge that stays on the wire.
+   */
   async cancel(caller: Caller, id: string, reason: CancelReason): Promise<object> {
     const context = await this.context(caller);
     const recovery = await this.take(caller, id, context);
@@ -65,9 +73,10 @@ export class SteeringService {
       if (recovery.state === 'succeeded' || isClosed(recovery.state)) {
         throw conflict('not_cancellable', `the recovery has ended: ${recovery.endReason ?? recovery.state}`);
       }
-      if (hasOpenCharge(recovery)) throw outcomeUnknown();
       const decision = { kind: 'cancelled' as const, endReason: reason, rule: BY_HAND };
-      const change = decided(unchanged(recovery), decision, recovery.nextTrigger, context, { reason });
+      const ended = decided(unchanged(recovery), decision, recovery.nextTrigger, context, { reason });
+      const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;
+      const change = open ? watched(ended, open, recovery, context.now()) : ended;
       const cancelled = await this.holdingDebt(change, () => this.writer.finish(change, context));
       return this.told(await this.statusOf(cancelled));
     });
@@ -105,6 +114,8 @@ export class SteeringService {
       };
       const isSameCard = sameCard(recovery, fitted);
       if (recovery.state === 'blocked' && isSameCard) return this.unchangedAnswer(recovery, context);
+      const isEnded = recovery.state === 'failed' || recovery.state === 'blocked';
+      if (isEnded && (await this.cardStops.find(fitted)) !== null) return this.unchangedAnswer(recovery, context);
       await this.assertRetryable(recovery, fitted, isSameCard);
       return this.chargeNow(this.reopened(fitted, 'card_updated', context), context);
     });
@@ -173,7 +184,7 @@ export class SteeringService {
     return this.statusOf(recovery);
   }
 
-  /** The same card that was blocked: 403 again, and nothing is charged (docs/behaviour.md 1, guard 5). */
+  /** A card that was stopped on this debt: 403 or 200 again, and nothing is charged (docs/behaviour.md 1, guard 5). */
   private async unchangedAnswer(recovery: Recovery, context: WorkContext): Promise<Answer> {
     const kept = await this.writer.finish(unchanged(recovery), context);
     return encodeAnswer(answerStatus(kept.state), executeBody(kept));
@@ -244,7 +255,7 @@ export class SteeringService {
       : {};
     const type = newRound ? 'round_opened' : 'retry_asked';
     const patch = { ...round, nextTrigger: trigger, waitingSince: null };
-    const dueKind = recovery.simulateOutcome === null ? ('charge' as const) : ('simulated' as const);
+    const dueKind = dueKindOf(recovery, trigger);
     const moved = { state: 'queued' as const, dueAt: now, dueKind, patch, type, rule: BY_HAND };
     return move(unchanged(recovery), moved, { at: now, actor: context.actor, inputs: { trigger } });
   }
@@ -275,11 +286,19 @@ export class SteeringService {
   }
 
   /** Without a key that tells it later, the answer is how it stands when another worker has taken it over meanwhile. */
-  private async afterTakeover(error: unknown, { clientId, id }: Recovery, context: WorkContext): Promise<Recovery> {
+  private async afterTakeover(error: unknown, opened: Recovery, context: WorkContext): Promise<Recovery> {
+    if (isConnectionError(error)) return unsettled(opened); // The command stands, and its charge may be on its way.
+    const { clientId, id } = opened;
     const found = error instanceof LeaseLost ? await this.store.find(clientId, id) : null;
     if (!found || context.answer(found.recovery) !== null) throw error;
     return found.recovery;
   }
+}
+
+/** A card that only its holder can clear is no charge: what is owed is read again, and the customer asked. */
+function dueKindOf({ simulateOutcome, card }: Recovery, trigger: Trigger): 'simulated' | 'accept' | 'charge' {
+  if (simulateOutcome !== null) return 'simulated';
+  return trigger === 'card_updated' && needsMandate(card?.country) ? 'accept' : 'charge';
 }
 
 /** The rule tells why: `succeeded`, `paid_elsewhere`, `blocked_card`, `stopped_card`, `authentication_required`, `holdout`. */

@@ -55,6 +55,30 @@ export function routeDecline(signals: DeclineSignals, hints: RouteHints = {}): R
   return forDebit(withFlags(route, networkRow, advice), isBankDebit(signals, hints));
 }
 
+/**
+ * What the merchant said of a failed charge and what the gateway reads of it, as one: the merchant's word with what it
+ * leaves open filled in, unless the reading alone asks for a stricter step. A stolen card is one, whatever was sent.
+ */
+export function joinSignals(
+  said: DeclineSignals | null,
+  read: DeclineSignals | null,
+  hints: RouteHints,
+): DeclineSignals | null {
+  if (said === null || read === null) return said ?? read;
+  const joined: DeclineSignals = {
+    declineCode: said.declineCode ?? read.declineCode,
+    errorCode: said.errorCode ?? read.errorCode,
+    adviceCode: said.adviceCode ?? read.adviceCode,
+    networkDeclineCode: said.networkDeclineCode ?? read.networkDeclineCode,
+    networkAdviceCode: said.networkAdviceCode ?? read.networkAdviceCode,
+    brand: said.brand ?? read.brand,
+    ...(read.blockedByGateway === undefined ? {} : { blockedByGateway: read.blockedByGateway }),
+  };
+  const [of, alone] = [routeDecline(joined, hints), routeDecline(read, hints)];
+  const isStricter = strictness(alone.firstStep) > strictness(of.firstStep) || (alone.stopsCard && !of.stopsCard);
+  return isStricter ? { ...read, brand: joined.brand } : joined;
+}
+
 /** The code that bodies and events carry: what the issuer or gateway said, before any mapping of ours. */
 export function declineCodeOf(signals: DeclineSignals, hints: RouteHints = {}): string | null {
   return (

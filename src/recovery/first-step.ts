@@ -68,11 +68,15 @@ export function decideFirstStep(facts: FirstStepFacts): FirstStepDecision {
 }
 
 /** India's issuers refuse every off-session charge without a mandate: only the customer can clear it. */
+export function needsMandate(cardCountry: string | null | undefined): boolean {
+  return cardCountry?.toUpperCase() === 'IN';
+}
+
 function strictestStep(facts: FirstStepFacts, route: Route | null): { step: FirstStep; by: Rule } {
   const step = route?.firstStep ?? 'charge';
   const country = facts.cardCountry ?? facts.cardOrigin;
   // A card that would not be charged anyway needs no authentication: it would not help.
-  if (country?.toUpperCase() === 'IN' && strictness(step) < strictness('fail')) {
+  if (needsMandate(country) && strictness(step) < strictness('fail')) {
     return { step: 'authenticate', by: rule('india_without_mandate') };
   }
   return { step, by: route?.rule ?? rule('no_code') };

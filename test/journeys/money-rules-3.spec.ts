@@ -8,7 +8,7 @@ import { GatewayProxy, type Interference, type Passing } from '../support/gatewa
 import { Merchant, unique } from '../support/merchant.js';
 import { type OwnTestGateway, ownTestGateway, type TestAccount } from '../support/own-test-gateway.js';
 import type { ServiceProcess } from '../support/service-process.js';
-import { DAY_MS, later, World } from '../support/story.js';
+import { DAY_MS, later, seen, World } from '../support/story.js';
 
 const isConfirm = ({ path }: Passing) => path.endsWith('/confirm');
 const isCreate = ({ method, path }: Passing) => method === 'POST' && path === '/v1/payment_intents';
@@ -38,12 +38,46 @@ describe('a retry under a key, whose outcome could not be stored', () => {
       await world.withoutDatabase(async () => {
         proxy.calm();
         reply();
-        expect((await retried).status).toBe(503);
+        expect(seen(await retried)).toMatchObject({ http: 202, status: 'unknown', state: 'reconciling' });
       });
       const again = await untilAnswered(() => merchant.retry(body.transactionId, headers));
       expect(again.headers['idempotent-replayed']).toBe('true');
       expect((await merchant.retry(body.transactionId, headers)).bytes.equals(again.bytes)).toBe(true);
       expect(await own.admin.ledger(account.accountId)).toHaveLength(2);
+    } finally {
+      await world.stop();
+      await proxy.stop();
+      await own.stop();
+    }
+  }, 60_000);
+
+  it('of an execute without a key: never told that nothing was accepted, and settled by a reading', async () => {
+    const own = await ownTestGateway();
+    const proxy = await GatewayProxy.start(own.gateway.url);
+    const world = await World.start({ settings: { STRIPE_API_BASE: proxy.url } });
+    try {
+      const account = await own.newAccount();
+      const merchant = await world.merchant({ gateway: { provider: 'stripe', secretKey: account.secretKey } });
+      let reply: () => void = () => undefined;
+      const until = new Promise<void>((resolve) => (reply = resolve));
+      let held = false;
+      proxy.interfere((request) => (isConfirm(request) && (held = true) ? { until } : null));
+      const executed = merchant.execute({ reference: undefined, idempotencyKey: undefined });
+      while (!held) await sleep(20);
+      await world.withoutDatabase(async () => {
+        proxy.calm();
+        reply();
+        expect(seen(await executed)).toMatchObject({ http: 202, status: 'unknown', state: 'reconciling' });
+      });
+      const { transactionId } = (await executed).body;
+      // The lease of the interrupted work runs out first.
+      let { state } = await merchant.status(transactionId);
+      for (let tries = 0; state !== 'succeeded' && tries < 160; tries += 1) {
+        await sleep(250);
+        ({ state } = await merchant.status(transactionId));
+      }
+      expect(state).toBe('succeeded');
+      expect(await own.admin.ledger(account.accountId)).toHaveLength(1);
     } finally {
       await world.stop();
       await proxy.stop();

@@ -78,9 +78,9 @@ describe('cancel', () => {
     const id = await idOnceStored(key);
     const cancelled = await merchant.cancel(id);
     expect((await executed).body.state).toBe('reconciling');
-    expect(seen(cancelled)).toMatchObject({ http: 409, code: 'outcome_unknown' });
+    expect(seen(cancelled)).toMatchObject({ http: 200, state: 'cancelled' });
     await merchant.advanceTo(later(new Date(), MINUTE_MS));
-    expect(await merchant.status(id)).toMatchObject({ state: 'succeeded', trigger: 'reconciliation' });
+    expect(await merchant.status(id)).toMatchObject({ state: 'succeeded', trigger: 'late_success' });
   });
 
   it('paid_elsewhere, and then the money comes all the same: the merchant hears that the customer paid twice', async () => {

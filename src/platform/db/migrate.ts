@@ -6,6 +6,7 @@ import { CreateClients1763700001000 } from './migrations/1763700001000-create-cl
 import { CreateRecoveries1763700002000 } from './migrations/1763700002000-create-recoveries.js';
 import { CreateWebhooks1763700003000 } from './migrations/1763700003000-create-webhooks.js';
 import { CreateNetworkLedger1763700004000 } from './migrations/1763700004000-create-network-ledger.js';
+import { AddDebtLookups1763700005000 } from './migrations/1763700005000-add-debt-lookups.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
@@ -13,6 +14,7 @@ export const MIGRATIONS = [
   CreateRecoveries1763700002000,
   CreateWebhooks1763700003000,
   CreateNetworkLedger1763700004000,
+  AddDebtLookups1763700005000,
 ];
 
 // Any fixed number does, as long as no other application on the same database takes it.

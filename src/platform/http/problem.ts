@@ -1,4 +1,4 @@
-import { isConnectionError } from '../db/database.js';
+import { CommitOutcomeUnknown, isConnectionError } from '../db/database.js';
 import { DomainError, type DomainErrorInit } from './domain-error.js';
 
 /** What one refusal looks like on the wire. */
@@ -100,11 +100,16 @@ function malformed(field: string, message: string, accepted: string): Known {
   return { status: 400, code, detail: `${field}: ${message}`, errors: [{ field, code, message, accepted }] };
 }
 
+const NOT_ACCEPTED =
+  'Nothing was accepted: the database does not answer. Send it again, with the same idempotency key.';
+const MAYBE_ACCEPTED =
+  'The database did not answer whether this was accepted. Send it again with the same idempotency key; without one, look for it first.';
+
 function unavailable(cause: unknown): DomainError {
   return new DomainError({
     status: 503,
     code: 'not_accepted',
-    detail: 'Nothing was accepted: the database does not answer. Send it again, with the same idempotency key.',
+    detail: cause instanceof CommitOutcomeUnknown ? MAYBE_ACCEPTED : NOT_ACCEPTED,
     headers: { 'retry-after': '2' },
     cause,
   });
