@@ -104,4 +104,5 @@ const share = Math.round((results[0]?.retries ?? 0) * 100);
 console.log(
   `${Math.round(median).toLocaleString('en')} decisions/s of processor time on one core (median of ${rounds})`,
 );
+if (median < GOAL) process.exitCode = 1;
 console.log(`${share} % of them set a retry; goal ${GOAL.toLocaleString('en')}: ${median >= GOAL ? 'met' : 'missed'}`);
