@@ -1,13 +1,10 @@
 import { Injectable } from '@nestjs/common';
 
 import type { DeclineSignals } from '../recovery/facts.js';
-import { limitsFreeAt, type LimitHold, type SeenAttempt } from '../recovery/network-limits.js';
-import { NO_SIGNALS } from '../recovery/payment-looks.js';
-import { networkOf } from '../recovery/signals.js';
+import type { LimitHold, SeenAttempt } from '../recovery/network-limits.js';
 import { Database, type OwnTransaction, type Scope, type Statement } from '../platform/db/database.js';
 import type { Attempt, AttemptOutcome, Recovery } from './recovery.js';
-import { foreignCharges, type SeenCharge } from './seen-charges.js';
-import { hintsOf } from './transition.js';
+import { foreignCharges, holdOn, seenOfForeign, type SeenCharge } from './seen-charges.js';
 
 /** More declines than any network's limit counts, so that one busy card can not make a charge read for ever. */
 const READ_MAX = 200;
@@ -96,14 +93,6 @@ export class CardLedger {
   }
 }
 
-function holdOn(recovery: Recovery, seen: readonly SeenAttempt[], now: Date): LimitHold | null {
-  const { amountMinor, currency, policy } = recovery;
-  const network = networkOf({ ...NO_SIGNALS, brand: recovery.card?.brand ?? null }, hintsOf(recovery));
-  const { visaReattemptsMax } = policy;
-  const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
-  return limitsFreeAt(seen, network, { amountMinor, currency }, now, options);
-}
-
 function seenOf(row: SeenRow, { debtName }: Recovery): SeenAttempt {
   return {
     at: row.at,
@@ -115,10 +104,6 @@ function seenOf(row: SeenRow, { debtName }: Recovery): SeenAttempt {
     networkAdviceCode: row.signals?.networkAdviceCode ?? null,
     ofThisDebt: row.debt_name === debtName,
   };
-}
-
-function seenOfForeign({ at, amountMinor, currency, networkDeclineCode, networkAdviceCode }: SeenCharge): SeenAttempt {
-  return { at, declined: true, amountMinor, currency, networkDeclineCode, networkAdviceCode, ofThisDebt: true };
 }
 
 function isSameCharge(row: SeenRow, { at, debtName }: SeenCharge): boolean {

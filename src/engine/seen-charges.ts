@@ -1,4 +1,8 @@
+import { limitsFreeAt, type LimitHold, type SeenAttempt } from '../recovery/network-limits.js';
+import { NO_SIGNALS } from '../recovery/payment-looks.js';
+import { networkOf } from '../recovery/signals.js';
 import type { Recovery } from './recovery.js';
+import { hintsOf } from './transition.js';
 
 /** A charge of the card that we did not make. Amount in minor units. */
 export interface SeenCharge {
@@ -57,4 +61,23 @@ function codesOf({ originalSignals, hints }: Telling): Pick<SeenCharge, 'network
     networkDeclineCode: originalSignals?.networkDeclineCode ?? null,
     networkAdviceCode: originalSignals?.networkAdviceCode ?? null,
   };
+}
+
+/** The limit that holds a charge of this recovery back, by the charges of its card that are known; null when all allow it. */
+export function holdOn(recovery: Recovery, seen: readonly SeenAttempt[], now: Date): LimitHold | null {
+  const { amountMinor, currency, policy } = recovery;
+  const network = networkOf({ ...NO_SIGNALS, brand: recovery.card?.brand ?? null }, hintsOf(recovery));
+  const { visaReattemptsMax } = policy;
+  const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
+  return limitsFreeAt(seen, network, { amountMinor, currency }, now, options);
+}
+
+export function seenOfForeign({
+  at,
+  amountMinor,
+  currency,
+  networkDeclineCode,
+  networkAdviceCode,
+}: SeenCharge): SeenAttempt {
+  return { at, declined: true, amountMinor, currency, networkDeclineCode, networkAdviceCode, ofThisDebt: true };
 }

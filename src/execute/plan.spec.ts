@@ -48,6 +48,17 @@ describe('planRecovery', () => {
     expect(steps.filter((each) => each.kind === 'charge')).toHaveLength(4);
   });
 
+  it('waits for the network limit that the request itself tells is full', () => {
+    const hourly = Array.from({ length: 16 }, (_, index) => ({
+      at: new Date(NOW.getTime() - 20 * 86_400_000 - index * 3_600_000).toISOString(),
+    }));
+    const { plan: steps } = plan({ binPrefix: '424242', priorAttempts: hourly });
+    // The oldest was no re-attempt; the next one leaves its thirty days ten days from now, less its fourteen hours.
+    expect(days(steps[0]?.at ?? '')).toBeGreaterThanOrEqual(9);
+    expect(steps[0]?.rule).toBe('network_limit:visa_reattempts_30d');
+    expect(days(plan({ binPrefix: '424242', priorAttempts: hourly.slice(1) }).plan[0]?.at ?? '')).toBe(0);
+  });
+
   it('ends a hard decline at once, unheld', () => {
     const { plan: steps } = plan({ originalDeclineCode: 'expired_card' });
     expect(steps).toEqual([

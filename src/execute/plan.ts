@@ -1,10 +1,12 @@
 import type { Recovery } from '../engine/recovery.js';
 import { roundFactsOf } from '../engine/recovery.js';
+import { foreignCharges, holdOn, seenOfForeign } from '../engine/seen-charges.js';
 import { isHeld } from '../recovery/advice.js';
 import { decideAfterOutcome } from '../recovery/decide.js';
 import { routeDecline } from '../recovery/decline.js';
 import type { Decision, DeclineSignals, FirstStep, RoundFacts } from '../recovery/facts.js';
 import { decideFirstStep, type FirstStepDecision } from '../recovery/first-step.js';
+import type { SeenAttempt } from '../recovery/network-limits.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
 
 export interface PlannedStep {
@@ -31,6 +33,8 @@ const STEPS_MAX = 20;
  */
 export function planRecovery(recovery: Recovery, now: Date, holdMinutes: number): RecoveryPlan {
   const { binPrefix, paymentMethodType } = hintsOf(recovery);
+  // Of the card only what the request tells is known.
+  const seen = foreignCharges(recovery).map(seenOfForeign);
   const first = decideFirstStep({
     signals: recovery.originalSignals,
     binPrefix,
@@ -45,7 +49,7 @@ export function planRecovery(recovery: Recovery, now: Date, holdMinutes: number)
     now,
     policy: recovery.policy,
     round: roundFactsOf(recovery),
-    limitsFreeAt: null,
+    limitsFreeAt: holdOn(recovery, seen, now),
     jitter: 0,
   });
   const signals = recovery.originalSignals ?? { ...NO_SIGNALS, declineCode: 'generic_decline' };
@@ -53,7 +57,7 @@ export function planRecovery(recovery: Recovery, now: Date, holdMinutes: number)
     firstStep: wordOf(first),
     rule: first.rule.name,
     deadlineAt: recovery.deadlineAt.toISOString(),
-    plan: stepsAfter(first, recovery, signals, now, holdMinutes),
+    plan: stepsAfter(first, { recovery, signals, seen, now, holdMinutes }),
     warnings: warningsOf(recovery, first),
   };
 }
@@ -67,13 +71,18 @@ function wordOf(first: FirstStepDecision): FirstStep {
   return first.kind === 'look' ? (first.then === 'charge' ? 'look_then_charge' : 'look_then_fail') : first.kind;
 }
 
-function stepsAfter(
-  first: FirstStepDecision,
-  recovery: Recovery,
-  signals: DeclineSignals,
-  now: Date,
-  holdMinutes: number,
-): PlannedStep[] {
+/** What the planned charges are decided from. */
+interface Story {
+  recovery: Recovery;
+  signals: DeclineSignals;
+  /** Charges of the card that the request tells of. */
+  seen: readonly SeenAttempt[];
+  now: Date;
+  holdMinutes: number;
+}
+
+function stepsAfter(first: FirstStepDecision, story: Story): PlannedStep[] {
+  const { now } = story;
   switch (first.kind) {
     case 'block':
     case 'authenticate':
@@ -83,32 +92,29 @@ function stepsAfter(
     case 'look':
       if (first.then === 'fail')
         return [failed(now, 'possibly_paid or a hard decline, after the look', first.rule.name)];
-      return charges(recovery, signals, now, { at: now, reason: 'in the request, after the look' }, first, holdMinutes);
+      return charges(story, { at: now, reason: 'in the request, after the look' }, first);
     case 'charge':
-      return charges(recovery, signals, now, { at: now, reason: 'in the request' }, first, holdMinutes);
+      return charges(story, { at: now, reason: 'in the request' }, first);
     case 'queue':
-      return charges(recovery, signals, now, { at: first.dueAt, reason: 'scheduled' }, first, holdMinutes);
+      return charges(story, { at: first.dueAt, reason: 'scheduled' }, first);
   }
 }
 
-function charges(
-  recovery: Recovery,
-  signals: DeclineSignals,
-  now: Date,
-  start: { at: Date; reason: string },
-  first: FirstStepDecision,
-  holdMinutes: number,
-): PlannedStep[] {
+function charges(story: Story, start: { at: Date; reason: string }, first: FirstStepDecision): PlannedStep[] {
+  const { recovery, signals, now, holdMinutes } = story;
   const steps: PlannedStep[] = [];
   let round: RoundFacts = roundFactsOf(recovery);
   let next = { at: start.at, reason: start.reason, rule: first.rule.name };
   let fallbackLeft = recovery.fallbackLeft;
+  let seen = story.seen;
   while (steps.length < STEPS_MAX) {
     steps.push({ at: next.at.toISOString(), kind: 'charge', reason: next.reason, rule: next.rule });
     round = charged(round, recovery, next.at, next.at > now);
-    const decision = afterDecline(recovery, signals, round, next.at, fallbackLeft > 0);
+    seen = [...seen, attemptOf(recovery, signals, next.at)];
+    const decision = afterDecline(story, seen, round, next.at, fallbackLeft > 0);
     if (decision.kind === 'fallback') {
       fallbackLeft -= 1;
+      seen = []; // Another card has limits of its own.
       next = { at: next.at, reason: 'fallback token', rule: decision.rule.name };
     } else if (decision.kind === 'retry') {
       next = { at: decision.dueAt, reason: 'scheduled', rule: decision.rule.name };
@@ -117,6 +123,11 @@ function charges(
     }
   }
   throw new Error('a plan did not end');
+}
+
+function attemptOf({ amountMinor, currency }: Recovery, signals: DeclineSignals, at: Date): SeenAttempt {
+  const { networkDeclineCode, networkAdviceCode } = signals;
+  return { at, declined: true, amountMinor, currency, networkDeclineCode, networkAdviceCode };
 }
 
 function charged(round: RoundFacts, recovery: Recovery, at: Date, scheduled: boolean): RoundFacts {
@@ -130,15 +141,15 @@ function charged(round: RoundFacts, recovery: Recovery, at: Date, scheduled: boo
 }
 
 function afterDecline(
-  recovery: Recovery,
-  signals: DeclineSignals,
+  { recovery, signals }: Story,
+  seen: readonly SeenAttempt[],
   round: RoundFacts,
   at: Date,
   fallbackLeft: boolean,
 ): Decision {
   const outcome = { kind: 'declined' as const, signals };
   const facts = { outcome, policy: recovery.policy, round, now: at, jitter: 0, fallbackLeft, tokenReusable: true };
-  return decideAfterOutcome({ ...facts, ...hintsOf(recovery) });
+  return decideAfterOutcome({ ...facts, ...hintsOf(recovery), limitsFreeAt: holdOn(recovery, seen, at) });
 }
 
 /** Only `recovery.failed` is a step of its own: a block or an authentication asks for something else. */
