@@ -9,6 +9,7 @@ import { Closing } from './closing.js';
 import { isDebtTaken } from './debt-taken.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { Reconciliation } from './reconciliation.js';
+import { isPoison, parked } from './parking.js';
 import { needsFirstReading, type Recovery } from './recovery.js';
 import { RecoveryStore } from './recovery-store.js';
 import { decided, RecoveryWriter } from './recovery-writer.js';
@@ -34,6 +35,7 @@ export class Worker {
   /** The caller holds the lease; it is handed back with the last write. @throws {LeaseLost} */
   work(recovery: Recovery, context: WorkContext): Promise<Recovery> {
     return this.leases.during(recovery, async () => {
+      if (isPoison(recovery)) return this.writer.finish(parked(recovery, context), context);
       try {
         return await this.turn(recovery, context);
       } catch (error) {
