@@ -2,7 +2,17 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'dist-bench/**', 'coverage/**', 'node_modules/**', '**/*.mjs', 'test/contract/fixtures/**'] },
+  {
+    ignores: [
+      'dist/**',
+      'dist-bench/**',
+      'packages/*/dist/**',
+      'coverage/**',
+      'node_modules/**',
+      '**/*.mjs',
+      'test/contract/fixtures/**',
+    ],
+  },
   eslint.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
@@ -35,6 +45,7 @@ export default tseslint.config(
     files: [
       'src/platform/clock.ts',
       'src/platform/random.ts',
+      'packages/receiver/src/system-clock.ts',
       'src/platform/config.ts',
       'test/**',
       '**/*.spec.ts',

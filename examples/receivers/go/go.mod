@@ -1,0 +1,3 @@
+module revtain.example/receiver
+
+go 1.19
