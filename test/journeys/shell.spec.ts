@@ -60,6 +60,23 @@ describe('a running service', () => {
     expect(asked).toBeGreaterThan(20);
   });
 
+  it('answers HEAD on every GET route as GET, without the body: probes and load balancers ask so', async () => {
+    const { apiKey } = await app.createClient();
+    for (const { path } of routes().filter(({ method }) => method === 'GET')) {
+      for (const headers of [{}, { 'x-api-key': apiKey }]) {
+        const [head, get] = [await app.http().head(path).set(headers), await app.http().get(path).set(headers)];
+        expect([path, head.status, head.headers['content-type']]).toEqual([
+          path,
+          get.status,
+          get.headers['content-type'],
+        ]);
+        expect(head.text ?? '').toBe('');
+      }
+    }
+    expect((await app.http().head('/healthz')).status).toBe(200);
+    expect((await app.http().head('/readyz')).status).toBe(200);
+  });
+
   it('refuses a card number in the body of every route that takes one, and neither echoes, stores nor logs it', async () => {
     const { apiKey } = await app.createClient();
     let asked = 0;

@@ -102,7 +102,7 @@ describe('the HTTP shell', () => {
     ['a field name', () => post({ [CARD]: 1 }), 'a field name'],
     ['a query', () => http().get(`/things?from=${CARD}`), 'from'],
     ['a path', () => http().get(`/things/one/${CARD}`), 'id'],
-    ['an idempotency key', () => post({}).set('idempotency-key', CARD), 'idempotency-key'],
+    ['an idempotency key', () => post({}).set('idempotency-key', CARD), 'Idempotency-Key'],
   ])('refuses a card number in %s and never repeats it', async (_where, send, field) => {
     lines.length = 0;
     const answer = await send();
@@ -151,7 +151,6 @@ describe('the HTTP shell', () => {
   it.each([
     ['an unknown address', () => http().get('/nothing'), 404, 'not_found'],
     ['another method', () => http().delete('/things'), 404, 'not_found'],
-    ['HEAD, which no route declares', () => http().head('/things'), 404, null],
     ['a path that does not decode', () => http().get('/things/one/%ff'), 400, 'invalid_field'],
     ['an endless path parameter', () => http().get(`/things/one/${'x'.repeat(400)}`), 404, 'not_found'],
     ['a refusal of our own', () => http().get('/things/conflict'), 409, 'duplicate'],
@@ -159,7 +158,33 @@ describe('the HTTP shell', () => {
     const answer = await send();
     expect(answer.status).toBe(status);
     expect(answer.headers['content-type']).toContain('application/problem+json');
-    if (code) expect(answer.body).toMatchObject({ status, code, requestId: answer.headers['x-request-id'] });
+    expect(answer.body).toMatchObject({ status, code, requestId: answer.headers['x-request-id'] });
+  });
+
+  it.each(['/things', '/things/one/a', '/things?limit=x', '/things/conflict', '/things/bug', '/nothing'])(
+    'answers HEAD %s as GET, without the body',
+    async (path) => {
+      const [head, get] = [await http().head(path), await http().get(path)];
+      expect([head.status, head.headers['content-type']]).toEqual([get.status, get.headers['content-type']]);
+      expect(head.text ?? '').toBe('');
+      const bare = await raw(`HEAD ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`);
+      expect(bare).toMatch(/^HTTP\/1\.1 \d{3} [\s\S]*\r\n\r\n$/);
+    },
+  );
+
+  it('has no HEAD where there is no GET', async () => {
+    expect((await http().head('/things/act')).status).toBe(404);
+  });
+
+  it('refuses a second Idempotency-Key header, which HTTP would join to a key that nobody meant', async () => {
+    const keys = (lines: string) =>
+      raw(`GET /things HTTP/1.1\r\nhost: a\r\nconnection: close\r\n${lines}\r\n`).then((answer) =>
+        answer.split('\r\n\r\n'),
+      );
+    const [head = '', body = ''] = await keys('Idempotency-Key: a1\r\nidempotency-key: b1\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 400 /);
+    expect(JSON.parse(body)).toMatchObject({ code: 'invalid_field', errors: [{ field: 'Idempotency-Key' }] });
+    expect((await keys('Idempotency-Key: a1, b1\r\n'))[0]).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('adds a refusal’s own members', async () => {

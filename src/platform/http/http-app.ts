@@ -9,7 +9,7 @@ import type { Ids } from '../ids.js';
 import type { Log } from '../logging/log.js';
 import { logRequests } from '../logging/request-log.js';
 import { useStrictBodies } from './body-parser.js';
-import { DomainError } from './domain-error.js';
+import { badField, DomainError } from './domain-error.js';
 import { FieldsPipe } from './fields.pipe.js';
 import { answerWithProblem, ProblemFilter } from './problem.filter.js';
 import { problemAnswer } from './problem.js';
@@ -29,12 +29,13 @@ const KEEP_ALIVE_TIMEOUT_MS = 20_000;
 const HEADER_BYTES_MAX = 16 * 1024;
 const REQUESTS_PER_SOCKET_MAX = 10_000;
 
-/** The Fastify server under Nest. No HEAD routes of its own, no trust in proxy headers, every error a problem document. */
+/** The Fastify server under Nest. HEAD on every GET route, no trust in proxy headers, every error a problem document. */
 export function createHttpAdapter({ log, ids }: HttpAppParts): FastifyAdapter {
   return new FastifyAdapter({
     logger: false,
     trustProxy: false,
-    exposeHeadRoutes: false,
+    // Load balancers and uptime probes ask by HEAD; Fastify answers it as GET, without the body (RFC 9110, 9.3.2).
+    exposeHeadRoutes: true,
     return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -77,17 +78,24 @@ export function prepareHttpApp(
   app.useGlobalPipes(new FieldsPipe());
 }
 
-const GUARDED_HEADERS = ['idempotency-key'] as const;
+const GUARDED_HEADERS = ['Idempotency-Key'] as const;
 
 function guardPathAndQuery(request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
   try {
     guardText(request.params);
     guardText(request.query);
-    for (const name of GUARDED_HEADERS) guardText(request.headers[name], name);
+    for (const name of GUARDED_HEADERS) guardHeader(request, name);
     done();
   } catch (error) {
     done(error as Error);
   }
+}
+
+// Node joins a header that comes twice with a comma: two keys would pass for one that nobody meant.
+function guardHeader({ headers, raw }: FastifyRequest, name: (typeof GUARDED_HEADERS)[number]): void {
+  const sent = raw.rawHeaders.filter((each, index) => index % 2 === 0 && each.toLowerCase() === name.toLowerCase());
+  if (sent.length > 1) throw badField(name, 'invalid_field', 'is sent more than once', `one ${name} header`);
+  guardText(headers[name.toLowerCase()], name);
 }
 
 const COMMON_HEADERS = {
