@@ -1,10 +1,11 @@
 import type { ApiKeyEntity } from './api-key.entity.js';
 import type { ClientSettings } from './client-settings.js';
+import { modeWarnings } from './mode-warnings.js';
 
 /** Platforms whose webhooks this server takes (openapi.yaml). */
 const PLATFORMS = ['stripe-billing', 'chargebee', 'recurly', 'braintree', 'zuora', 'shopify-recharge'] as const;
 
-/** A client as it is shown: no secret, nothing of the clock or the pause. */
+/** A client as it is shown: no secret, nothing of the clock or the pause; `warnings` are those of its channels. */
 export function clientView(client: ClientSettings, warnings: string[]) {
   return {
     clientId: client.id,
@@ -31,7 +32,7 @@ export function clientView(client: ClientSettings, warnings: string[]) {
     holdoutPercent: client.holdoutPercent,
     executesPerMinute: client.executesPerMinute,
     policy: client.policy,
-    warnings,
+    warnings: [...modeWarnings(client), ...warnings],
     createdAt: client.createdAt.toISOString(),
     updatedAt: client.updatedAt.toISOString(),
   };

@@ -71,12 +71,27 @@ describe('clients and their keys', () => {
       expect(connectorUrls['stripe-billing']).toBe(`${app.url}/api/connectors/stripe-billing/webhook/${clientId}`);
     });
 
-    it('stores every setting as it was given, and says what the channels lack', async () => {
+    it('says of a mode other than recover that it does not keep an execute from charging, when made, read or changed', async () => {
+      const made = await app.createClient({ mode: 'observe' });
+      const path = `/api/clients/${made.clientId}`;
+      const warned = (mode: string) => [
+        expect.stringMatching(new RegExp(`^mode: ${mode} has no effect on execute yet`)),
+      ];
+      expect(made).toMatchObject({ warnings: warned('observe') });
+      expect((await admin('get', path)).body).toMatchObject({ warnings: warned('observe') });
+      expect((await as(made.apiKey, 'patch', path).send({ mode: 'fill' })).body).toMatchObject({
+        warnings: warned('fill'),
+      });
+      expect((await as(made.apiKey, 'patch', path).send({ mode: 'recover' })).body).toMatchObject({ warnings: [] });
+    });
+
+    it('stores every setting as it was given, and says what the mode does not do and the channels lack', async () => {
       const made = await admin('post', '/api/clients').send(FULL);
       const body = made.body as TestClient & { warnings: string[] };
       expect(made.status).toBe(201);
       expect(body).toMatchObject(FULL);
       expect(body.warnings).toEqual([
+        expect.stringMatching(/^mode: observe has no effect on execute yet/),
         'EMAIL: SMTP_URL is not set',
         'EMAIL: ALERT_FROM is not set',
         'SMS: TWILIO_ACCOUNT_SID is not set',
