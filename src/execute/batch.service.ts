@@ -4,6 +4,7 @@ import type { Caller } from '../clients/caller.js';
 import { ExecuteRateLimit } from '../clients/execute-rate-limit.service.js';
 import { accept, checkFields } from '../platform/http/check-fields.js';
 import { badField } from '../platform/http/domain-error.js';
+import { guardText } from '../platform/http/text-guard.js';
 import { problemAnswer, refusalOf } from '../platform/http/problem.js';
 import { ExecuteDto } from './execute.dto.js';
 import { ExecuteService } from './execute.service.js';
@@ -52,6 +53,8 @@ export class BatchService {
     try {
       const { refusal } = await this.rateLimit.take(caller);
       if (refusal) throw refusal;
+      // The guard at the door leaves the items out: a card number in one must not refuse the others.
+      guardText(item);
       const request = accept(checkFields(ExecuteDto, item));
       if (request.idempotencyKey === undefined) {
         throw badField('idempotencyKey', 'missing_field', 'is required in a batch', 'a key of 1 to 128 characters');

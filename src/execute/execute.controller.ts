@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { Auth, CallerParam, CountsAsExecute } from '../clients/access.js';
 import type { Caller } from '../clients/caller.js';
-import { BodyBytesMax } from '../platform/http/route-rules.js';
+import { BodyBytesMax, GuardsItself } from '../platform/http/route-rules.js';
 import { BatchService } from './batch.service.js';
 import { ExecuteBatchDto, ExecuteDto } from './execute.dto.js';
 import { ExecuteService } from './execute.service.js';
@@ -35,6 +35,7 @@ export class ExecuteController {
   @Post('api/recovery/execute/batch')
   @HttpCode(200)
   @BodyBytesMax(BATCH_BYTES_MAX)
+  @GuardsItself('items')
   batch(@CallerParam() caller: Caller, @Body() body: ExecuteBatchDto, @Req() request: FastifyRequest): Promise<object> {
     return this.batches.execute(caller, body.items, request.id);
   }

@@ -70,13 +70,42 @@ describe('a card number', () => {
 
   it.each([
     ['/api/recovery/plan', { paymentMethodToken: CARD, amount: 2_500 }],
-    ['/api/recovery/execute/batch', { items: [{ paymentMethodToken: CARD, amount: 2_500, idempotencyKey: 'k' }] }],
+    ['/api/recovery/execute/batch', { items: [{ paymentMethodToken: 'pm_card_visa', amount: 2_500 }], note: CARD }],
+    ['/api/recovery/execute/batch', { items: CARD }],
     ['/api/recovery/pulse', { amount: 100, transactionId: CARD }],
     ['/api/webhook-endpoints', { url: `https://example.com/${CARD}` }],
   ])('in the body of %s: 400', async (path, body) => {
     const answer = await leavingNothing(() => merchant.api.post(path, body));
     expect(seen(answer)).toMatchObject({ http: 400, code: 'card_number_refused' });
     expect(answer.bytes.toString()).not.toContain(CARD);
+  });
+
+  it.each([
+    ['paymentMethodToken', { paymentMethodToken: CARD }],
+    ['metadata.note', { metadata: { note: `card ${CARD} please` } }],
+    ['idempotencyKey', { idempotencyKey: CARD }],
+    ['amount', { amount: Number(CARD) }],
+    ['metadata (a field name)', { metadata: { [CARD]: 'x' } }],
+  ])('in %s of one item of a batch: 400 in its place, and the others are worked', async (field, wrong) => {
+    const linesBefore = world.app.logLines.length;
+    const later = () => merchant.request({ originalDeclineCode: 'insufficient_funds' });
+    const items = [later(), { ...later(), ...wrong }, CARD, later()];
+    const recoveries = (await world.rowCounts())['recoveries'] ?? 0;
+    const answer = await merchant.api.post<{ results: { status: number; body: { code?: string } }[] }>(
+      '/api/recovery/execute/batch',
+      { items },
+    );
+    expect(answer.status).toBe(200);
+    expect(answer.body.results).toMatchObject([
+      { status: 202 },
+      { status: 400, body: { code: 'card_number_refused', errors: [{ field }] } },
+      { status: 400, body: { code: 'card_number_refused', errors: [{ field: 'body' }] } },
+      { status: 202 },
+    ]);
+    expect((await world.rowCounts())['recoveries']).toBe(recoveries + 2);
+    expect(await world.tablesThatHold(CARD)).toEqual([]);
+    expect(answer.bytes.toString()).not.toContain(CARD);
+    expect(world.app.logLines.slice(linesBefore).join('')).not.toContain(CARD);
   });
 
   it.each([

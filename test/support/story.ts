@@ -102,6 +102,13 @@ export class World {
     return rows[0] ?? {};
   }
 
+  /** The tables with a row that holds this text in some column. */
+  async tablesThatHold(text: string): Promise<string[]> {
+    const looks = WRITTEN_TABLES.map((table) => `EXISTS (SELECT FROM ${table} r WHERE r::text LIKE $1) AS ${table}`);
+    const { rows } = await this.database.query<Record<string, boolean>>(`SELECT ${looks.join(', ')}`, [`%${text}%`]);
+    return Object.entries(rows[0] ?? {}).flatMap(([table, held]) => (held ? [table] : []));
+  }
+
   /** Says that a test of the file makes the service fail on purpose. */
   expectErrors(): void {
     this.errorsExpected = true;

@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Bytes; 64 KiB unless given. */
     bodyBytesMax?: number;
+    /** A list in the body whose members the route guards itself, each for itself: one refused must not refuse the others. */
+    guardedApart?: string;
     /** The body stays a Buffer of any content type, for whoever proves its signature before parsing it. */
     rawBodyOnly?: boolean;
   }
@@ -30,6 +32,14 @@ export function routeRules(part: FastifyContextConfig): MethodDecorator {
 /** Lets a route take larger bodies. */
 export function BodyBytesMax(bytes: number): MethodDecorator {
   return routeRules({ bodyBytesMax: bytes });
+}
+
+/**
+ * Leaves the members of one list of the body to the route, which owes each of them `guardText` before it reads, stores
+ * or logs anything of it.
+ */
+export function GuardsItself(list: string): MethodDecorator {
+  return routeRules({ guardedApart: list });
 }
 
 /** Leaves the body unparsed and takes any content type: for inbound webhooks. */
