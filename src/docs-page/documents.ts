@@ -41,12 +41,14 @@ const INITIALIZER = `window.addEventListener('load', () => {
 });
 `;
 
+// An empty icon of its own: without one, browsers ask for /favicon.ico and show a 404 in their console.
 export const PAGE = `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <title>Revtain API</title>
+    <link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E" />
     <link rel="stylesheet" href="/docs/swagger-ui.css" />
   </head>
   <body>

@@ -3,7 +3,7 @@ import { FORCED_FAILURE_AMOUNT } from '../engine/event-composer.js';
 import { badFields, type FieldProblem } from '../platform/http/domain-error.js';
 import { validateAmount } from '../recovery/money.js';
 import { validatePolicyRequest } from '../recovery/policy.js';
-import type { ExecuteRequest } from './execute-request.js';
+import { CURRENCY_ACCEPTED, type ExecuteRequest } from './execute-request.js';
 import { failedAtOf, policyOf } from './new-recovery.js';
 
 /** What no single field can tell: bounds that hang on the client, the currency or the time. @throws {DomainError} 400 */
@@ -43,6 +43,7 @@ function amountProblems(client: ClientSettings, { amount, currency }: ExecuteReq
   if (amount === FORCED_FAILURE_AMOUNT && client.gatewayProvider === 'test') return [];
   const checked = validateAmount(amount, (currency ?? client.defaultCurrency).toUpperCase());
   if (checked.kind === 'ok') return [];
-  const { field, code, message, accepted } = checked;
-  return [{ field, code, message, accepted }];
+  const { field, code, message } = checked;
+  // The table of amounts knows capitals only; of a request either case is taken.
+  return [{ field, code, message, accepted: field === 'currency' ? CURRENCY_ACCEPTED : checked.accepted }];
 }

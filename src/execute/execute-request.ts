@@ -3,6 +3,10 @@ import type { OwnSchedule } from '../recovery/own-policy.js';
 import type { SimulatedOutcome } from '../engine/simulation.js';
 import type { Preset } from '../recovery/facts.js';
 
+/** What fields of these kinds accept, as a refusal says it. */
+export const CURRENCY_ACCEPTED = 'an ISO 4217 code, such as USD; lower case is taken too';
+export const COUNTRY_ACCEPTED = 'an ISO 3166 alpha-2 country code, such as US; lower case is taken too';
+
 /** An execute body that has passed validation: the published names, instants still as ISO text. */
 export interface ExecuteRequest {
   paymentMethodToken: string;

@@ -17,7 +17,7 @@ import type { Preset } from '../recovery/facts.js';
 import { isTimeZone } from '../recovery/local-time.js';
 import { VISA_REATTEMPTS_MAX, VISA_REATTEMPTS_MIN } from '../recovery/network-limits.js';
 import { OWN_BLACKOUTS, OWN_SCHEDULE, type OwnSchedule } from '../recovery/own-policy.js';
-import type { ExecuteRequest } from './execute-request.js';
+import { COUNTRY_ACCEPTED, CURRENCY_ACCEPTED, type ExecuteRequest } from './execute-request.js';
 
 /** The gateway's own token is printable ASCII without spaces: anything else was mangled on its way. */
 const TOKEN = {
@@ -31,7 +31,7 @@ const GATEWAY_ID = {
   pattern: /^[A-Za-z0-9_-]+$/,
   accepted: "a gateway's id of 1 to 255 letters, digits, _ -",
 };
-const CURRENCY = { max: 3, pattern: /^[A-Za-z]{3}$/, accepted: 'an ISO 4217 code, such as USD' };
+const CURRENCY = { max: 3, pattern: /^[A-Za-z]{3}$/, accepted: CURRENCY_ACCEPTED };
 // The test gateway's forced failure (44) lies below the published floor; what else is below it is refused with the currency's own rules.
 const AMOUNT = {
   min: 1,
@@ -136,7 +136,7 @@ export class ExecuteDto implements ExecuteRequest {
   @Text({ max: 64, pattern: /^[a-z0-9_]+$/, accepted: "the gateway's type, such as card or sepa_debit" })
   paymentMethodType?: string;
 
-  @Text({ max: 2, pattern: /^[A-Za-z]{2}$/, accepted: 'an ISO 3166 alpha-2 country code' })
+  @Text({ max: 2, pattern: /^[A-Za-z]{2}$/, accepted: COUNTRY_ACCEPTED })
   cardOrigin?: string;
 
   @Text({ max: 8, pattern: /^\d{6,8}$/, accepted: 'the first 6 to 8 digits of the card' })

@@ -12,6 +12,7 @@ const NOW = new Date('2026-03-02T09:00:00.000Z'); // A Monday.
 const vault = new Vault(randomBytes(32), [], new SystemRandom());
 const CLIENT = {
   id: 'cli_1',
+  gatewayProvider: 'test',
   livemode: false,
   isTest: true,
   timezone: 'UTC',
@@ -74,6 +75,14 @@ describe('planRecovery', () => {
     });
     expect(firstStep).toBe('charge');
     expect(steps[0]).toMatchObject({ kind: 'charge', at: NOW.toISOString() });
+  });
+
+  it('tells the event of the forced failure at once, as it is sent: amount 44 is never held', () => {
+    const { plan: steps } = plan({ amount: 44 });
+    expect(steps).toEqual([
+      { at: NOW.toISOString(), kind: 'charge', reason: 'in the request', rule: expect.any(String) },
+      { at: NOW.toISOString(), kind: 'recovery.failed', reason: 'exhausted', rule: expect.any(String) },
+    ]);
   });
 
   it.each([

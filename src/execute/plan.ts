@@ -1,3 +1,4 @@
+import { FORCED_FAILURE_AMOUNT } from '../engine/event-composer.js';
 import type { Recovery } from '../engine/recovery.js';
 import { roundFactsOf } from '../engine/recovery.js';
 import { foreignCharges, holdOn, seenOfForeign } from '../engine/seen-charges.js';
@@ -163,7 +164,9 @@ function endOf(
   if (decision.kind !== 'failed') return [];
   const route = routeDecline(signals, hintsOf(recovery));
   const recommendedAction = route.finalAction;
-  const held = isHeld({ endReason: decision.endReason, route, recommendedAction, simulated: false });
+  // As when the event is composed: nothing of a simulation is held.
+  const simulated = recovery.simulateOutcome !== null || recovery.amountRequestedMinor === FORCED_FAILURE_AMOUNT;
+  const held = isHeld({ endReason: decision.endReason, route, recommendedAction, simulated });
   const sentAt = held ? new Date(at.getTime() + holdMinutes * 60_000) : at;
   const reason = held ? `${decision.endReason}, held ${holdMinutes} minutes` : decision.endReason;
   return [failed(sentAt, reason, decision.rule.name)];

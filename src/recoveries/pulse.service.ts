@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import type { Caller } from '../clients/caller.js';
 import { clientNow } from '../clients/client-settings.js';
+import { CURRENCY_ACCEPTED } from '../execute/execute-request.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/db/database.js';
 import { badField } from '../platform/http/domain-error.js';
@@ -21,7 +22,7 @@ export class PulseService {
   async record({ settings: client }: Caller, pulse: PulseDto): Promise<object> {
     const currency = pulse.currency.toUpperCase();
     if (!isCurrency(currency)) {
-      throw badField('currency', 'invalid_field', 'is no known currency', 'an ISO 4217 code, such as USD');
+      throw badField('currency', 'invalid_field', 'is no known currency', CURRENCY_ACCEPTED);
     }
     const id = this.ids.ulid();
     const transactionId = pulse.transactionId ?? id;

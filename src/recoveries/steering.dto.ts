@@ -1,3 +1,4 @@
+import { CURRENCY_ACCEPTED } from '../execute/execute-request.js';
 import { Integer, Nested, OneOf, Text } from '../platform/http/fields.js';
 
 export const CANCEL_REASONS = ['paid_elsewhere', 'abandoned', 'customer_request'] as const;
@@ -48,7 +49,7 @@ export class PulseDto {
   @Integer({ min: 1, max: 99_999_999, required: true, code: 'invalid_amount' })
   amount!: number;
 
-  @Text({ max: 3, pattern: /^[A-Za-z]{3}$/, accepted: 'an ISO 4217 code, such as USD', required: true })
+  @Text({ max: 3, pattern: /^[A-Za-z]{3}$/, accepted: CURRENCY_ACCEPTED, required: true })
   currency!: string;
 
   @Text({ max: 255 })

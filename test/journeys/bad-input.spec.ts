@@ -116,6 +116,16 @@ describe('a wrong field of execute', () => {
     expect(named.sort()).toEqual(['amount', 'color', 'currency']);
   });
 
+  it.each([{ currency: 'US' }, { currency: 'XXX' }, { cardOrigin: 'USA' }])(
+    'a code that is refused (%j) is told that either case is taken, and it is',
+    async (wrong) => {
+      const answer = await leavingNothing(() => merchant.execute(wrong));
+      expect(answer.body.errors).toMatchObject([{ accepted: expect.stringContaining('lower case is taken too') }]);
+      const taken = await merchant.execute({ currency: 'usd', cardOrigin: 'us' });
+      expect(seen(taken)).toMatchObject({ http: 200, currency: 'USD' });
+    },
+  );
+
   it.each([
     ['JPY', 49],
     ['KWD', 1_001],
