@@ -63,6 +63,10 @@ describe('the settings, when nothing is set', () => {
     expect(config.logLevel).toBe('info');
   });
 
+  it.each(['development', 'test', ''])('mean the same where NODE_ENV is %j', (NODE_ENV) => {
+    expect(embedded({ NODE_ENV })).toEqual(embedded());
+  });
+
   it('count an empty value as unset', () => {
     expect(embedded({ PORT: '', REVTAIN_ROLE: ' ', DATABASE_URL: '' })).toEqual(embedded());
   });
@@ -145,6 +149,7 @@ describe('a bad or missing setting', () => {
     ['TWILIO_AUTH_TOKEN', ['a\tb']],
     ['TWILIO_FROM', ['+1 555']],
     ['TWILIO_API_BASE', ['api.twilio.com']],
+    ['NODE_ENV', ['prod', 'Production', 'staging']],
     ['REVTAIN_DEMO', ['maybe']],
     ['REVTAIN_DEMO_RECEIVER_PORT', ['65536']],
     ['LOG_LEVEL', ['verbose']],

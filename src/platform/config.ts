@@ -8,6 +8,7 @@ export { ConfigError } from './settings-reader.js';
 export { helpText } from './settings.js';
 
 const ROLES = ['all', 'api', 'worker'] as const;
+const ENVIRONMENTS = ['production', 'development', 'test'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 export type Role = (typeof ROLES)[number];
@@ -66,7 +67,7 @@ export interface DataFolderKeys {
  */
 export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): Config {
   const read = new SettingsReader(env);
-  const production = env['NODE_ENV'] === 'production';
+  const production = read.oneOf('NODE_ENV', ENVIRONMENTS) === 'production';
   const database = readDatabase(read);
   const role = readRole(read, database.kind);
   const switches = readSwitches(read, production, database.kind);

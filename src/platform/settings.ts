@@ -97,6 +97,12 @@ export const SETTINGS = {
     fallback: '0',
     meaning: 'port of the demo receiver',
   },
+  NODE_ENV: {
+    // A misspelt one would start the demo and the test gateway where money is real.
+    accepted: 'production, development, test, or unset',
+    fallback: 'as development',
+    meaning: 'production: no demo, no test gateway',
+  },
   LOG_LEVEL: {
     accepted: 'trace, debug, info, warn, error, fatal, silent',
     fallback: 'info; warn with the demo',
