@@ -48,7 +48,7 @@ export async function startRevtain(
       LOG_LEVEL: 'warn',
       REVTAIN_ROLE: role,
     },
-    /serves at (\S+)\n/,
+    /"url":"([^"]+)","event":"service.started"/,
   );
   register(started);
   const { body, statusCode } = await request(`${started.said}/api/clients`, {

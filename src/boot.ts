@@ -73,7 +73,6 @@ async function boot(config: Config, overrides: BootOverrides, teardown: Teardown
   const url = await listen(app, config, parts.publicUrl);
   await opened.announce(Number(new URL(url).port));
   if (config.role !== 'api') app.get(BackgroundWorks).startAll();
-  log.info('service.started', { role: config.role, url });
   return { url, app, adoptedDatabase: opened.adopted, stop: () => teardown.run() };
 }
 

@@ -22,7 +22,9 @@ async function main(): Promise<void> {
   };
   endInGoodOrder(stopAll, log, process);
   const service = await starting;
-  process.stdout.write(banner(config, service));
+  // Elsewhere stdout is read by programs, and every line of it is JSON.
+  if (config.demo || process.stdout.isTTY) process.stdout.write(banner(config, service));
+  else log.announce('service.started', { role: config.role, url: service.url });
   if (!config.demo) return;
   try {
     const demo = await startDemo({ url: service.url, config });

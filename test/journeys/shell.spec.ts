@@ -195,6 +195,17 @@ describe('the process', () => {
     expect(service.output()).not.toMatch(/"level":(50|60)/);
   });
 
+  it('writes nothing but lines of JSON where no person reads, one of them with its address, whatever the level', async () => {
+    const service = start({ PORT: '0', LOG_LEVEL: 'error' });
+    const url = await service.serving;
+    service.process.kill('SIGTERM');
+    await service.ended;
+    const lines = service.output().trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { event: 'service.started', role: 'all', url },
+    ]);
+  });
+
   it('says in one line that its port is in use, and exits 1', async () => {
     const holder = createServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');
@@ -254,7 +265,7 @@ function spawnService(settings: Record<string, string>): Started {
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
         printed += chunk.toString();
-        const url = / serves at (\S+)/.exec(printed)?.[1];
+        const url = /"url":"([^"]+)","event":"service.started"/.exec(printed)?.[1];
         if (url) resolve(url);
       });
     }

@@ -29,6 +29,20 @@ describe('Log', () => {
     });
   });
 
+  it.each([
+    ['trace', 1],
+    ['info', 1],
+    ['fatal', 1],
+    ['silent', 0],
+  ] as const)('announces at level %s: %i line', (level, count) => {
+    const lines: string[] = [];
+    const sink = new Writable({ write: (chunk: Buffer, _encoding, done) => (lines.push(chunk.toString()), done()) });
+    new Log(level, sink).announce('service.started', { url: 'http://127.0.0.1:3000' });
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject(
+      Array.from({ length: count }, () => ({ level: 30, event: 'service.started', url: 'http://127.0.0.1:3000' })),
+    );
+  });
+
   it('lets no fact pass that is not on its list', () => {
     const lines: string[] = [];
     const facts = { requestId: 'r', body: 'secret', paymentMethodToken: 'pm_1', customerEmail: 'a@b.c', headers: {} };

@@ -60,10 +60,12 @@ const TEXT_SHOWN_MAX = 2_000;
 /** Structured lines on stdout, one per unit of work: `event` says what happened (`attempt.settled`), facts say to whom. */
 export class Log {
   private readonly pino: Logger;
+  private readonly announcer: Logger;
 
   constructor(level: LogLevel, sink?: DestinationStream) {
     const options = { level, base: null, messageKey: 'event', timestamp: pino.stdTimeFunctions.isoTime };
     this.pino = sink ? pino(options, sink) : pino(options);
+    this.announcer = level === 'silent' ? this.pino : this.pino.child({}, { level: 'info' });
   }
 
   debug(event: string, facts: LogFacts = {}): void {
@@ -72,6 +74,11 @@ export class Log {
 
   info(event: string, facts: LogFacts = {}): void {
     if (this.pino.isLevelEnabled('info')) this.pino.info(allowed(facts), event);
+  }
+
+  /** For what whoever started it has to know at every level but `silent`: where it is. */
+  announce(event: string, facts: LogFacts): void {
+    this.announcer.info(allowed(facts), event);
   }
 
   warn(event: string, facts: LogFacts = {}): void {
