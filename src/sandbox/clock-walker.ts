@@ -12,10 +12,9 @@ import { Database } from '../platform/db/database.js';
 import { badField, conflict } from '../platform/http/domain-error.js';
 import { Log } from '../platform/logging/log.js';
 import { Dispatcher } from '../webhooks/dispatcher.js';
+import { FrozenClock } from './frozen-clock.js';
 import { SandboxGateway } from './sandbox-gateway.js';
 
-/** While a clock is walked it stands still; a walker that died is outlived after this much real time. */
-const FROZEN_MS = 60_000;
 /** Longer than any recovery is open; a slip of the finger must not carry a client past every date that can be stored. */
 const STEP_MAX_MS = 10 * 365 * 86_400_000;
 const CLOCK_MAX_MS = Date.UTC(2200, 0, 1);
@@ -62,31 +61,32 @@ export class ClockWalker {
     if (advanceTo.getTime() > CLOCK_MAX_MS) {
       throw badField('advanceTo', 'invalid_field', 'is too far ahead', 'an instant before the year 2200');
     }
-    await this.begin(client, startAt);
-    const walk = { at: startAt, worked: 0 };
-    try {
-      await this.walkThrough(client, walk, advanceTo);
-      walk.at = advanceTo;
-    } finally {
+    const { database, gateway, clock } = this;
+    const frozen = await FrozenClock.take({ database, gateway, clock }, client, startAt);
+    const worked = await this.walkThrough(client, frozen, startAt, advanceTo).catch(async (error: unknown) => {
       // Also after a failure: a clock must not stand still.
-      await this.restAt(client, walk.at);
-    }
+      await frozen.release();
+      throw error;
+    });
+    await frozen.release(advanceTo);
     await this.dispatcher.handOver(client.id);
-    return { now: advanceTo.toISOString(), worked: walk.worked };
+    return { now: advanceTo.toISOString(), worked };
   }
 
   private async walkThrough(
     client: ClientSettings,
-    walk: { at: Date; worked: number },
+    frozen: FrozenClock,
+    startAt: Date,
     advanceTo: Date,
-  ): Promise<void> {
-    for (;;) {
-      const next = await this.nextAt(client.id, walk.at);
-      if (next > advanceTo) return;
-      if (next > walk.at) await this.standAt(client, next);
-      walk.at = next;
-      walk.worked += await this.workAt(client, next);
-      walk.worked += await this.dispatcher.releaseHeldOf(client.id, next);
+  ): Promise<number> {
+    let worked = 0;
+    for (let at = startAt; ;) {
+      const next = await this.nextAt(client.id, at);
+      if (next > advanceTo) return worked;
+      if (next > at) await frozen.standAt(next);
+      at = next;
+      worked += await this.workAt(client, at);
+      worked += await this.dispatcher.releaseHeldOf(client.id, at);
     }
   }
 
@@ -148,39 +148,5 @@ export class ClockWalker {
       },
     );
     return rows[0]?.due === true;
-  }
-
-  private async begin(client: ClientSettings, at: Date): Promise<void> {
-    const realNow = this.clock.now();
-    const { rowCount } = await this.database.query(
-      { role: 'tenant', clientId: client.id },
-      {
-        text: `UPDATE clients SET clock_frozen_at = $2, clock_frozen_until = $3
-               WHERE id = $1 AND (clock_frozen_until IS NULL OR clock_frozen_until <= $4)`,
-        values: [client.id, at, new Date(realNow.getTime() + FROZEN_MS), realNow],
-      },
-    );
-    if (rowCount !== 1) throw conflict('clock_moving', 'the clock of this client is being moved already');
-  }
-
-  private async standAt(client: ClientSettings, at: Date): Promise<void> {
-    const realNow = this.clock.now();
-    await this.setClock(client, at, realNow, new Date(realNow.getTime() + FROZEN_MS));
-  }
-
-  private async restAt(client: ClientSettings, at: Date): Promise<void> {
-    await this.setClock(client, at, this.clock.now(), null);
-  }
-
-  private async setClock(client: ClientSettings, at: Date, realNow: Date, frozenUntil: Date | null): Promise<void> {
-    const offsetMs = Math.max(0, at.getTime() - realNow.getTime());
-    await this.database.query(
-      { role: 'tenant', clientId: client.id },
-      {
-        text: `UPDATE clients SET clock_offset_ms = $2, clock_frozen_at = $3, clock_frozen_until = $4 WHERE id = $1`,
-        values: [client.id, offsetMs, frozenUntil === null ? null : at, frozenUntil],
-      },
-    );
-    if (client.gatewayProvider === 'test') await this.gateway.setClock(client.id, offsetMs);
   }
 }

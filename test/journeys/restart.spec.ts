@@ -187,3 +187,33 @@ describe('a process that is asked to stop', () => {
     expect(await resumed.ledger()).toHaveLength(1);
   }, 60_000);
 });
+
+describe('a clock that is walked', () => {
+  it('stands for as long as the walk takes, and is free within a lease when its process was killed', async () => {
+    const [walking, other] = await Promise.all([cluster.start(), cluster.start()]);
+    const merchant = await cluster.merchant(walking);
+    // The gateway keeps this retry waiting for 20 s: longer than a lease that nobody renews.
+    const hangs = { paymentMethodToken: 'pm_test_fault_timeout_before_charge' };
+    const { body } = await merchant.execute({ ...hangs, originalDeclineCode: 'insufficient_funds' });
+    const advanceTo = later(String(body.scheduledFor), MINUTE_MS);
+    const walk = (at: ServiceProcess) => merchant.at(at.url).api.post('/api/sandbox/clock', { advanceTo });
+    const cutOff = walk(walking).catch(() => null);
+    await sleep(15_000);
+    expect(seen(await walk(other))).toMatchObject({ http: 409, code: 'clock_moving' });
+
+    await walking.kill();
+    await cutOff;
+    const killedAtMs = Date.now();
+    let askedAtMs = killedAtMs;
+    let answer = await walk(other);
+    while (answer.status === 409 && askedAtMs - killedAtMs < TAKEN_OVER_MS) {
+      await sleep(250);
+      askedAtMs = Date.now();
+      answer = await walk(other);
+    }
+    expect(seen(answer)).toMatchObject({ http: 200, now: new Date(advanceTo).toISOString() });
+    expect(askedAtMs - killedAtMs).toBeLessThan(15_000);
+    await merchant.at(other.url).event(body.transactionId, 'recovery.success');
+    expect((await merchant.at(other.url).ledger()).map(({ status }) => status)).toEqual(['succeeded']);
+  }, 120_000);
+});
