@@ -17,6 +17,7 @@ import type { Config } from './platform/config.js';
 import { RecoveriesModule } from './recoveries/recoveries.module.js';
 import { SandboxGateway } from './sandbox/sandbox-gateway.js';
 import { SandboxModule } from './sandbox/sandbox.module.js';
+import { VerifyModule } from './verify/verify.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 type Rooms = NonNullable<ModuleMetadata['imports']>;
@@ -52,6 +53,7 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
     RecoveriesModule.register([...shared, engine, execute]),
     SandboxModule.register([...shared, engine, ports]),
     LookupModule,
+    VerifyModule,
     HealthModule.register(new ReadinessSettings(config.testGateway ? 'test' : 'stripe'), [gateways]),
     DocsPageModule,
   ];

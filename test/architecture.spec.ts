@@ -15,6 +15,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   recoveries: ['clients', 'engine', 'execute', 'gateways', 'platform', 'recovery', 'webhooks'],
   sandbox: ['clients', 'engine', 'platform', 'recovery', 'webhooks'],
   lookup: ['clients', 'platform', 'recovery'],
+  verify: ['clients', 'platform'],
   health: ['clients', 'gateways', 'platform'],
   'docs-page': ['clients', 'platform'],
   demo: ['platform'],

@@ -5,6 +5,7 @@ import { NO_SIGNALS } from '../recovery/payment-looks.js';
 import { quietly, type Change } from './change.js';
 import type { Recovery } from './recovery.js';
 import { decided, RecoveryWriter } from './recovery-writer.js';
+import { move } from './transition.js';
 import { unchanged } from './change.js';
 import { afterMs, type WorkContext } from './work-context.js';
 
@@ -55,7 +56,9 @@ export class Simulation {
       }
       case 'unknown_then_success': {
         const dueAt = afterMs(now, UNKNOWN_MS);
-        const started = quietly(change, { state: 'in_progress', waitingSince: now });
+        const patch = { waitingSince: now };
+        const opened = { state: 'in_progress' as const, dueAt: now, dueKind: 'simulated' as const, patch, rule: RULE };
+        const started = move(change, { ...opened, type: 'charge_opened' }, { at: now, actor: context.actor });
         return secondStep(to(started, { kind: 'reconcile', dueAt }));
       }
     }

@@ -18,7 +18,8 @@ let publishableKey: string;
 
 const asMerchant = (key = merchant.account.apiKey) => ({ 'x-api-key': key });
 const asOperator = () => ({ 'x-admin-key': world.app.adminKey });
-const asOwner = ({ path }: Route) => (path === '/api/clients' ? asOperator() : asMerchant());
+const OPERATORS = ['/api/clients', '/api/verify'];
+const asOwner = ({ path }: Route) => (OPERATORS.includes(path) ? asOperator() : asMerchant());
 
 /** Sends to a documented route: as one who may call it, a body that it takes, parameters that name only this client. */
 function send(route: Route, sent: Sent = {}, query = ''): Promise<Told> {
@@ -287,6 +288,7 @@ describe('what each route answers when all is well, and what stands in its way',
     const lookups = ['/api/lookup/decline', '/api/lookup/decline/stripe/do_not_honor'];
     const files = ['/docs', '/docs/swagger-ui.css', '/openapi.yaml', '/openapi.json'];
     for (const path of [...lookups, '/healthz', '/readyz', ...files]) await answered(200, 'GET', path, undefined, {});
+    await answered(200, 'GET', '/api/verify', undefined, asOperator());
     for (const path of lookups) await answered(304, 'GET', path, undefined, { 'if-none-match': '*' });
   });
 
