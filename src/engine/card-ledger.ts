@@ -9,7 +9,9 @@ import { foreignCharges, holdOn, seenOfForeign, type SeenCharge } from './seen-c
 /** More declines than any network's limit counts, so that one busy card can not make a charge read for ever. */
 const READ_MAX = 200;
 
-const OWN = `SELECT a.id, a.recovery_id, a.sent_at, a.amount_minor, a.currency, a.outcome, a.signals
+// A decline reached the network somewhere between its sending and its answer: counted from the answer, its window is
+// never left too early.
+const OWN = `SELECT a.id, a.recovery_id, coalesce(a.ended_at, a.sent_at) AS at, a.amount_minor, a.currency, a.outcome, a.signals
     FROM attempts a WHERE a.client_id = $1 AND (a.outcome IS NULL OR a.outcome NOT IN ('succeeded', 'not_executed'))`;
 const FOREIGN = `SELECT NULL, s.debt_name, s.at, s.amount_minor, s.currency, 'declined',
     jsonb_build_object('networkDeclineCode', s.network_decline_code, 'networkAdviceCode', s.network_advice_code)
@@ -22,7 +24,7 @@ const SEEN = `
     UNION ALL
     (${OWN} AND a.token_hash = $3 AND (a.card_fingerprint IS NULL OR $2::text IS NULL)
      ORDER BY a.opened_at DESC LIMIT ${READ_MAX}))
-  SELECT o.id, r.debt_name, o.sent_at AS at, o.amount_minor, o.currency, o.outcome, o.signals
+  SELECT o.id, r.debt_name, o.at, o.amount_minor, o.currency, o.outcome, o.signals
   FROM own o JOIN recoveries r ON r.client_id = $1 AND r.id = o.recovery_id
   UNION ALL
   (${FOREIGN} AND s.card_fingerprint = $2 ORDER BY s.at DESC LIMIT ${READ_MAX})

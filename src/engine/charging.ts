@@ -126,9 +126,8 @@ export class Charging {
 
   /** A network's limit refuses the charge: it waits, ends, or goes to another card that the customer consented to. */
   private async heldBack(recovery: Recovery, hold: LimitHold, context: WorkContext): Promise<Recovery> {
-    const change = refuseByLimit(recovery, hold, this.random.fraction(), context);
-    const again = change.recovery.state === 'queued' && change.recovery.dueAt && change.recovery.dueAt <= context.now();
-    if (!again) return this.writer.finish(change, context);
+    const { change, toFallback } = refuseByLimit(recovery, hold, this.random.fraction(), context);
+    if (!toFallback) return this.writer.finish(change, context);
     const { kind, change: taken } = await this.fallbacks.take(change, context);
     // None of the others can be charged: decided once more, without them.
     if (kind === 'none') return this.heldBack(taken.recovery, hold, context);

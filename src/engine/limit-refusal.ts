@@ -8,9 +8,14 @@ import type { WorkContext } from './work-context.js';
 
 /**
  * A charge that is due, and that a network's limit refuses: what follows instead, with the fee that it would have cost on
- * the timeline, and told to the operator. Pure.
+ * the timeline, and told to the operator. `toFallback`: another card is to be charged, at once. Pure.
  */
-export function refuseByLimit(recovery: Recovery, hold: LimitHold, jitter: number, context: WorkContext): Change {
+export function refuseByLimit(
+  recovery: Recovery,
+  hold: LimitHold,
+  jitter: number,
+  context: WorkContext,
+): { change: Change; toFallback: boolean } {
   const { nextTrigger } = recovery;
   // A charge by command or of a new card waits for no slot, and takes none.
   const scheduled = nextTrigger === 'initial' || nextTrigger === 'scheduled_retry';
@@ -26,7 +31,8 @@ export function refuseByLimit(recovery: Recovery, hold: LimitHold, jitter: numbe
   });
   const next = decided(unchanged(recovery), decision, nextTrigger, context, refusalFacts(hold));
   const told = { ...next, alerts: [...next.alerts, limitAlert(recovery, hold)] };
-  return scheduled || decision.kind !== 'retry' ? told : quietly(told, { nextTrigger });
+  const keepsTrigger = !scheduled && decision.kind === 'retry';
+  return { change: keepsTrigger ? quietly(told, { nextTrigger }) : told, toFallback: decision.kind === 'fallback' };
 }
 
 /** Which limit, when it frees, and the fee avoided in the smallest unit of its currency. */

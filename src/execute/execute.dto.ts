@@ -25,7 +25,7 @@ const TOKEN = {
   pattern: /^[\x21-\x7e]+$/,
   accepted: "the gateway's own token: 1 to 255 printable characters",
 };
-const CODE = { max: 64, pattern: /^[A-Za-z0-9_.-]+$/, accepted: 'a code of 1 to 64 letters, digits, _ . -' };
+const CODE = { max: 100, pattern: /^[A-Za-z0-9_.-]+$/, accepted: 'a code of 1 to 100 letters, digits, _ . -' };
 const GATEWAY_ID = {
   max: 255,
   pattern: /^[A-Za-z0-9_-]+$/,

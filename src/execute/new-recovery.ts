@@ -27,7 +27,8 @@ export function newRecovery(
   const policyRequest = isForcedFailure(client, request) ? chargedOnce(policyOf(request)) : policyOf(request);
   const failedAt = failedAtOf(request);
   const fallbackTokens = request.fallbackConsent === true ? (request.fallbackPaymentMethodTokens ?? []) : [];
-  const policy = snapshotPolicy({ request: policyRequest, client, cardCountry: null });
+  // The gateway's own word on the card's country, once it is read, takes its place.
+  const policy = snapshotPolicy({ request: policyRequest, client, cardCountry: request.cardOrigin ?? null });
   return {
     ...BLANK,
     ...owner,

@@ -182,6 +182,7 @@ function warningsOf(recovery: Recovery, first: FirstStepDecision): string[] {
   if (first.route && !first.route.listed) warnings.push('The decline code is not listed: treated with care.');
   if (first.kind === 'block') warnings.push('Answered with 403 blocked; nothing is charged.');
   if (first.kind === 'authenticate') warnings.push('Answered with 403; the customer must authenticate the payment.');
-  if (recovery.hints.zoneOpen === true) warnings.push('No time zone is set: UTC, unless the card names a country.');
+  if (recovery.hints.zoneOpen === true && recovery.hints.cardOrigin === undefined)
+    warnings.push('No time zone is set: UTC, unless the card names a country.');
   return warnings;
 }

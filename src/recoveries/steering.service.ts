@@ -27,12 +27,12 @@ import type { PaymentMethodFacts } from '../gateways/gateway.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { badField, conflict, notFound } from '../platform/http/domain-error.js';
 import { answerStatus, isClosed, reopenObstacle } from '../recovery/lifecycle.js';
-import { needsMandate } from '../recovery/first-step.js';
 import { readSettlement } from '../recovery/payment-looks.js';
 import { defaultDeadline } from '../recovery/schedule.js';
 import type { Rule, Trigger } from '../recovery/facts.js';
 import { Dispatcher } from '../webhooks/dispatcher.js';
 import { encodeAnswer, type Answer } from '../execute/answer.js';
+import { dueKindOf, isReturnedForGood, notRetryable, outcomeUnknown } from './obstacles.js';
 import { RecoveryReader } from './recovery-reader.js';
 import type { CancelReason } from './steering.dto.js';
 
@@ -231,6 +231,7 @@ export class SteeringService {
   /** @throws {DomainError} 409 `not_retryable`, with the limit and when it frees. */
   private async assertAllowedByNetwork(recovery: Recovery, context: WorkContext): Promise<void> {
     if (recovery.simulateOutcome !== null) return;
+    if (isReturnedForGood(recovery)) throw notRetryable('network_limit:debit_return_code', { freeAt: null });
     const hold = await this.ledger.hold(recovery, context.now());
     if (hold) throw notRetryable(hold.rule.name, { freeAt: hold.freeAt?.toISOString() ?? null });
   }
@@ -295,19 +296,4 @@ export class SteeringService {
   }
 }
 
-/** A card that only its holder can clear is no charge: what is owed is read again, and the customer asked. */
-function dueKindOf({ simulateOutcome, card }: Recovery, trigger: Trigger): 'simulated' | 'accept' | 'charge' {
-  if (simulateOutcome !== null) return 'simulated';
-  return trigger === 'card_updated' && needsMandate(card?.country) ? 'accept' : 'charge';
-}
-
-/** The rule tells why: `succeeded`, `paid_elsewhere`, `blocked_card`, `stopped_card`, `authentication_required`, `holdout`. */
-function notRetryable(rule: string, more: Record<string, unknown> = {}) {
-  return conflict('not_retryable', `this can not be retried: ${rule}`, { rule, ...more });
-}
-
 export type AnswerFor = (recovery: Recovery) => StoredAnswer | null;
-
-function outcomeUnknown() {
-  return conflict('outcome_unknown', 'a charge is on the wire or unknown; its outcome decides first');
-}

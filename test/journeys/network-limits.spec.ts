@@ -179,4 +179,28 @@ describe('a command on a card whose limit is full', () => {
     expect(seen(answer)).toMatchObject({ state: 'succeeded', strategyUsed: 'fallback_token', attemptCount: 2 });
     expect(await merchant.ledger()).toHaveLength(before + 2);
   });
+
+  it('asked for in the moment in which the limit frees: every call is answered, and the server goes on', async () => {
+    const card = `${MASTERCARD}__card_d`;
+    for (let index = 0; index < MASTERCARD_DECLINES_MAX; index += 1) {
+      await merchant.execute({ paymentMethodToken: card, amount: 7000 + index, reference: `full-${index}` });
+    }
+    const debts = await storm(8, { paymentMethodToken: 'pm_test_expired_card' });
+    const [first] = await merchant.ledger();
+    await merchant.advanceTo(new Date(new Date(first?.at ?? '').getTime() + DAY_MS - 150));
+    const answers = await Promise.all(debts.map(({ body }) => merchant.payWith(body.transactionId, card)));
+    expect(answers.every(({ status }) => status === 200 || status === 202)).toBe(true);
+    expect(await mostWithin(DAY_MS)).toBeLessThanOrEqual(MASTERCARD_DECLINES_MAX);
+    await merchant.advanceTo(later(new Date(), 3 * DAY_MS));
+  });
+
+  it('a bank debit that came back for good is not presented again, whoever asks', async () => {
+    const { body } = await merchant.execute({ paymentMethodToken: 'pm_usBankAccount_accountClosed' });
+    await merchant.advanceTo(later(body.createdAt, 10 * DAY_MS));
+    expect(await merchant.status(body.transactionId)).toMatchObject({ state: 'failed' });
+    const debits = (await merchant.ledger()).length;
+    const refused = await merchant.retry(body.transactionId);
+    expect(seen(refused)).toMatchObject({ http: 409, code: 'not_retryable', rule: 'network_limit:debit_return_code' });
+    expect(await merchant.ledger()).toHaveLength(debits);
+  });
 });

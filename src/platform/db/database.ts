@@ -69,6 +69,8 @@ export class Database {
       keepAlive: true,
       // A statement of ours takes milliseconds; one that hangs must not hold a request for ever.
       statement_timeout: 15_000,
+      // Nor may a stalled process keep the locks of a transaction that it does not go on with.
+      idle_in_transaction_session_timeout: 15_000,
       application_name: 'revtain',
     });
     // An idle connection that the server closes is replaced at the next use; the query that needs one reports its own error.
