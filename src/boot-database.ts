@@ -18,11 +18,22 @@ export interface OpenDatabase {
   announce(port: number): Promise<void>;
 }
 
+/** Whom to tell what. */
+export interface DatabaseListeners {
+  log: Log;
+  /** The embedded database has ended under us. One of the operator's own comes back when it does. */
+  onGone: (error: Error) => void;
+}
+
 /** Starts or reaches the database, migrates it, and opens both ways to it. @throws {StartRefused} */
-export async function openDatabase(config: Config, log: Log, teardown: Teardown): Promise<OpenDatabase> {
-  const { connectionString, adopted, announce } = await reach(config, log, teardown);
+export async function openDatabase(
+  config: Config,
+  listeners: DatabaseListeners,
+  teardown: Teardown,
+): Promise<OpenDatabase> {
+  const { connectionString, adopted, announce } = await reach(config, listeners, teardown);
   try {
-    await migrate(connectionString, (text) => log.info('database.migrated', { text }));
+    await migrate(connectionString, (text) => listeners.log.info('database.migrated', { text }));
   } catch (cause) {
     throw isConnectionError(cause) || isLoginRefused(cause) ? unreachable(cause) : cause;
   }
@@ -35,13 +46,18 @@ export async function openDatabase(config: Config, log: Log, teardown: Teardown)
 
 type Reached = Pick<OpenDatabase, 'connectionString' | 'adopted' | 'announce'>;
 
-async function reach({ database, port }: Config, log: Log, teardown: Teardown): Promise<Reached> {
+async function reach(
+  { database, port }: Config,
+  { log, onGone }: DatabaseListeners,
+  teardown: Teardown,
+): Promise<Reached> {
   if (database.kind === 'external') {
     return { connectionString: database.url, adopted: false, announce: () => Promise.resolve() };
   }
   const postgres = await startEmbeddedPostgres({
     dataDir: database.dataDir,
     log: (text) => log.info('database.embedded', { text }),
+    onGone,
     ...(port !== 0 && { servicePort: port }),
   });
   teardown.add((afterFailure) => (afterFailure ? postgres.stopUnlessAdopted() : postgres.stop()));

@@ -32,6 +32,8 @@ export interface BootOverrides {
   clock?: Clock;
   random?: Random;
   log?: Log;
+  /** Called when the embedded database has ended under the running service, which can not go on then. */
+  onDatabaseGone?: (error: Error) => void;
 }
 
 export interface RunningService {
@@ -61,7 +63,8 @@ export async function bootService(config: Config, overrides: BootOverrides = {})
 
 async function boot(config: Config, overrides: BootOverrides, teardown: Teardown): Promise<RunningService> {
   const { clock = new SystemClock(), random = new SystemRandom(), log = new Log(config.logLevel) } = overrides;
-  const opened = await openDatabase(config, log, teardown);
+  const { onDatabaseGone = (error: Error) => log.fatal('database.gone', {}, error) } = overrides;
+  const opened = await openDatabase(config, { log, onGone: onDatabaseGone }, teardown);
   const parts = partsOf(config, opened, { clock, random, log });
   const testGateway = config.testGateway ? await startOwnTestGateway(opened.connectionString, parts) : null;
   if (testGateway) teardown.add(() => testGateway.stop());

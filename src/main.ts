@@ -14,13 +14,14 @@ async function main(): Promise<void> {
   const config = readSettings();
   const log = new Log(config.logLevel);
   // A signal during the start waits for its end: whatever was started is then stopped in order.
-  const starting = bootService(config, { log });
+  const onDatabaseGone = (error: Error) => life.end('database.gone', { text: error.message }, error);
+  const starting = bootService(config, { log, onDatabaseGone });
   // The service first: its last webhooks still want an answer from the demo.
   const stops = [async () => (await starting).stop()];
   const stopAll = async (): Promise<void> => {
     for (let stop = stops.shift(); stop; stop = stops.shift()) await stop();
   };
-  endInGoodOrder(stopAll, log, process);
+  const life = endInGoodOrder(stopAll, log, process);
   const service = await starting;
   // Elsewhere stdout is read by programs, and every line of it is JSON.
   if (config.demo || process.stdout.isTTY) process.stdout.write(banner(config, service));

@@ -67,6 +67,19 @@ describe('endInGoodOrder', () => {
     expect([stopped, fake.exits]).toEqual([true, [1]]);
   });
 
+  it('stops everything when it is told that it can not go on, then exits 1', async () => {
+    const fake = new FakeProcess();
+    const lines: string[] = [];
+    const log = new Log('fatal', { write: (line) => void lines.push(line) });
+    const life = endInGoodOrder(() => sleep(5).then(() => undefined), log, fake);
+    life.end('database.gone', { text: 'The embedded PostgreSQL has ended' }, new Error('gone'));
+    await sleep(20);
+    expect(fake.exits).toEqual([1]);
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { level: 60, event: 'database.gone', text: 'The embedded PostgreSQL has ended' },
+    ]);
+  });
+
   it('finishes stopping when something breaks meanwhile, but does not call it a good end', async () => {
     const fake = living(() => sleep(10).then(() => undefined));
     fake.emit('SIGTERM');

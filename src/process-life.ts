@@ -1,4 +1,4 @@
-import type { Log } from './platform/logging/log.js';
+import type { Log, LogFacts } from './platform/logging/log.js';
 
 /** What is on the wire at SIGTERM may take this long to finish (docs/operating.md). */
 const STOP_MAX_MS = 30_000;
@@ -13,11 +13,17 @@ export interface EndableProcess {
   exit(code: number): unknown;
 }
 
+/** How the running process is told that it can not go on. */
+export interface Life {
+  /** Says why in one fatal line, stops everything, and exits 1. */
+  end(event: string, facts: LogFacts, error: unknown): void;
+}
+
 /**
  * Ends the process in good order: SIGTERM and SIGINT finish what is on the wire and exit 0, a later one exits at once,
- * and an error that nobody caught stops everything and exits 1.
+ * and an error that nobody caught, or one that is reported as fatal, stops everything and exits 1.
  */
-export function endInGoodOrder(stop: () => Promise<void>, log: Log, process: EndableProcess): void {
+export function endInGoodOrder(stop: () => Promise<void>, log: Log, process: EndableProcess): Life {
   let exitCode: number | null = null;
   let signalledJustNow = false;
 
@@ -45,11 +51,13 @@ export function endInGoodOrder(stop: () => Promise<void>, log: Log, process: End
       else void end(0, signal);
     });
   }
-  for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
-    process.on(event, (error: unknown) => {
-      log.fatal('service.broken', { kind: event }, error);
-      if (exitCode === null) void end(1, event);
-      else exitCode = 1; // It is stopping already; only its end is no longer a good one.
-    });
+  const breakOff = (event: string, facts: LogFacts, error: unknown): void => {
+    log.fatal(event, facts, error);
+    if (exitCode === null) void end(1, event);
+    else exitCode = 1; // It is stopping already; only its end is no longer a good one.
+  };
+  for (const kind of ['unhandledRejection', 'uncaughtException'] as const) {
+    process.on(kind, (error: unknown) => breakOff('service.broken', { kind }, error));
   }
+  return { end: breakOff };
 }

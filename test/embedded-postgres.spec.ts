@@ -117,6 +117,31 @@ describe('the embedded PostgreSQL', () => {
     expect(await ask(second, 'SELECT word FROM kept')).toEqual([{ word: 'committed' }]);
   });
 
+  it('tells its holder when it has ended, and the next start has all that was committed', async () => {
+    const first = await start();
+    await ask(first, "CREATE TABLE kept AS SELECT 'committed' AS word");
+    process.kill(first.up.pid, 'SIGKILL');
+    expect(await first.gone()).toMatch(/^The embedded PostgreSQL \(pid \d+\) has ended; see .*server\.log$/);
+
+    const second = await start();
+    expect(second.up.adopted).toBe(false);
+    expect(await ask(second, 'SELECT word FROM kept')).toEqual([{ word: 'committed' }]);
+    // The first one stops what it had started, and not what runs there now.
+    expect(await first.interrupt()).toEqual({ last: { kind: 'stopped' }, code: 0 });
+    expect(await ask(second, 'SELECT word FROM kept')).toEqual([{ word: 'committed' }]);
+  });
+
+  it('comes back by itself when only one of its sessions crashed', async () => {
+    const held = await start();
+    const client = new pg.Client({ connectionString: held.up.connectionString });
+    client.on('error', () => undefined); // It is killed.
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
+    expect(await held.logged(/is held again/)).toMatch(/data folder/);
+    expect(serversOf(held.up.folder)).toEqual([held.up.pid]);
+  });
+
   it('gives a new folder to one of two starts at once', async () => {
     const both = await Promise.all([start(), start()]);
     expect(both.map(({ first }) => first.kind).sort()).toEqual(['refused', 'up']);

@@ -109,6 +109,20 @@ describe('npm start', () => {
     expect(serverPid(join(checkout, '.data'))).toBeNull();
   });
 
+  it('ends with one fatal line and exit 1 when its database is killed under it, and the next start has all data', async () => {
+    product = await start(BUILT);
+    process.kill(serverPid(join(checkout, '.data')) ?? 0, 'SIGKILL');
+    expect(await product.ended()).toBe(1);
+    const fatal = product.stdout.split('\n').filter((line) => line.startsWith('{"level":60'));
+    expect(fatal.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { event: 'database.gone', text: expect.stringMatching(/^The embedded PostgreSQL \(pid \d+\) has ended; see /) },
+    ]);
+
+    product = await start(BUILT);
+    expect((await request(`${url}/api/recovery`, { headers: { 'x-api-key': key } })).statusCode).toBe(200);
+    expect(await product.interrupt()).toBe(0);
+  });
+
   it.each(['PORT', 'REVTAIN_DEMO_RECEIVER_PORT'])(
     'names %s in one line when that port is in use, and stops the database it had started',
     async (setting) => {

@@ -10,6 +10,7 @@ export type Told =
   | { kind: 'up'; connectionString: string; adopted: boolean; pid: number; folder: string }
   | { kind: 'refused'; name: string; message: string }
   | { kind: 'log'; line: string }
+  | { kind: 'gone'; message: string }
   | { kind: 'stopped' };
 
 /** How to run it. */
@@ -54,6 +55,23 @@ export class HeldPostgres {
   get processId(): number {
     if (this.child.pid === undefined) throw new Error('The process did not start.');
     return this.child.pid;
+  }
+
+  /** What it says when its server is gone, once it does. */
+  async gone(): Promise<string> {
+    for (;;) {
+      const told = await next(this.lines);
+      if (told.kind === 'gone') return told.message;
+    }
+  }
+
+  /** The first line of its log that fits. @throws when its server is gone before. */
+  async logged(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const told = await next(this.lines);
+      if (told.kind === 'gone') throw new Error(told.message);
+      if (told.kind === 'log' && pattern.test(told.line)) return told.line;
+    }
   }
 
   /** Signals the whole group, as Ctrl-C in a terminal does; answers its last words and exit code. */

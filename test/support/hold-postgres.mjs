@@ -8,10 +8,20 @@ const { startEmbeddedPostgres } = await import(pathToFileURL(launcher).href);
 const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 process.stdout.on('error', () => undefined); // Nobody listens any more; then stdin has ended as well.
 
+let gone = false;
+
 try {
-  const postgres = await startEmbeddedPostgres({ ...JSON.parse(options), log: (line) => tell({ kind: 'log', line }) });
+  const postgres = await startEmbeddedPostgres({
+    ...JSON.parse(options),
+    log: (line) => tell({ kind: 'log', line }),
+    onGone: ({ message }) => {
+      gone = true;
+      tell({ kind: 'gone', message });
+    },
+  });
   const stop = async () => {
-    await postgres.announce(4711); // Only a server that the signal did not reach can answer this.
+    // Only a server that the signal did not reach can answer this.
+    if (!gone) await postgres.announce(4711);
     await postgres.stop();
     tell({ kind: 'stopped' });
     process.stdin.destroy();

@@ -10,13 +10,15 @@ import { prepareBinaries, type Binaries } from './binaries.js';
 import { DataFolderBusy, EmbeddedPostgresFailed } from './errors.js';
 import { FolderLock, type Access, type LockTry } from './folder-lock.js';
 import { DATABASE_NAME, createCluster, settleHome, sweepDrafts, type Home } from './home.js';
-import { findPostmaster, startPostmaster, stopPostmaster } from './postmaster.js';
+import { findPostmaster, type Postmaster, startPostmaster, stopPostmaster } from './postmaster.js';
 
 /** How to start. */
 export interface EmbeddedPostgresOptions {
   /** The data folder; made when missing. */
   dataDir: string;
   log: (line: string) => void;
+  /** Called when the server has ended and we did not stop it: nothing brings it back. A log line unless given. */
+  onGone?: (error: EmbeddedPostgresFailed) => void;
   /** The port of our HTTP service if known yet, told to a second start on the same folder. */
   servicePort?: number;
   /** Where root puts programs and data that its stand-in could not reach otherwise. */
@@ -56,6 +58,7 @@ const SETTLE_EVERY_MS = 100;
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { systemFolder = '/var/lib/revtain', durable = true, random = new SystemRandom(), log } = options;
+  const { onGone = ({ message }: Error) => log(message) } = options;
   const dataDir = resolve(options.dataDir);
   refuseUnquotable(dataDir);
 
@@ -65,9 +68,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const password = keepSecret(join(dataDir, 'postgres.password'), random, () => random.bytes(24).toString('base64url'));
   await createCluster(home, binaries, { password, random, durable });
 
-  const server = await startOrAdopt(home, binaries, durable, (port) =>
-    FolderLock.take({ port, user: DATABASE_NAME, password }, options.servicePort ?? null, log),
-  );
+  const server = await startOrAdopt(home, binaries, durable, ({ pid, port }) => {
+    const watched = {
+      runs: () => findPostmaster(home.cluster)?.pid === pid,
+      onGone: () => onGone(new EmbeddedPostgresFailed(`(pid ${pid}) has ended; see ${home.log}`)),
+    };
+    return FolderLock.take({ port, user: DATABASE_NAME, password }, options.servicePort ?? null, watched, log);
+  });
   if (server.kind === 'busy') throw new DataFolderBusy(dataDir, server.holder);
 
   const access = { port: server.port, user: DATABASE_NAME, password };
@@ -97,7 +104,7 @@ async function startOrAdopt(
   home: Home,
   binaries: Binaries,
   durable: boolean,
-  takeLock: (port: number) => Promise<LockTry>,
+  takeLock: (server: Postmaster) => Promise<LockTry>,
 ): Promise<Holding | Extract<LockTry, { kind: 'busy' }>> {
   let startedByUs = false;
   let cause: unknown = null;
@@ -109,7 +116,7 @@ async function startOrAdopt(
         startedByUs = true;
         continue;
       }
-      const taken = await takeLock(running.port);
+      const taken = await takeLock(running);
       if (taken.kind === 'held') return { ...taken, ...running, adopted: !startedByUs };
       if (taken.kind === 'busy') return taken;
       cause = taken.cause;
@@ -181,7 +188,8 @@ class RunningPostgres implements EmbeddedPostgres {
   // The folder stays held until the server has ended our session itself: nobody may adopt one that is going down.
   private async stopServer(): Promise<void> {
     this.lock.expectEnd();
-    await stopPostmaster(this.home, this.binaries);
+    // One that runs there in its place, after ours had ended, belongs to whoever started it.
+    if (findPostmaster(this.home.cluster)?.pid === this.pid) await stopPostmaster(this.home, this.binaries);
     await this.lock.release();
   }
 }

@@ -12,6 +12,14 @@ export interface Access {
   password: string;
 }
 
+/** The server whose folder is held, and whom to tell when it is gone for good. */
+export interface WatchedServer {
+  /** False once its process has ended, or another one runs in its place. */
+  runs(): boolean;
+  /** Called once at most. */
+  onGone(): void;
+}
+
 /** What trying for the folder gave. `unreachable`: the server is coming up or going down. */
 export type LockTry =
   { kind: 'held'; lock: FolderLock } | { kind: 'busy'; holder: FolderHolder } | { kind: 'unreachable'; cause: unknown };
@@ -35,20 +43,26 @@ export class FolderLock {
     private client: pg.Client,
     private readonly access: Access,
     private label: string,
+    private readonly server: WatchedServer,
     private readonly log: (line: string) => void,
   ) {
     this.watch();
   }
 
   /** Tries for about a second. Whoever comes second is shown our pid and `servicePort`. */
-  static async take(access: Access, servicePort: number | null, log: (line: string) => void): Promise<LockTry> {
+  static async take(
+    access: Access,
+    servicePort: number | null,
+    server: WatchedServer,
+    log: (line: string) => void,
+  ): Promise<LockTry> {
     const label = labelOf(servicePort);
     const connected = await connect(access, label);
     if (connected.kind === 'unreachable') return connected;
     const { client } = connected;
     try {
       for (let tried = 1; tried <= TRIES_MAX; tried++) {
-        if (await tryLock(client)) return { kind: 'held', lock: new FolderLock(client, access, label, log) };
+        if (await tryLock(client)) return { kind: 'held', lock: new FolderLock(client, access, label, server, log) };
         await sleep(TRY_EVERY_MS);
       }
       const holder = await readHolder(client);
@@ -77,8 +91,8 @@ export class FolderLock {
     this.closing = true;
   }
 
-  // When a server process crashes, PostgreSQL ends all sessions and ours with them; the service lives on and so must
-  // its hold of the folder.
+  // When a server process crashes, PostgreSQL ends all sessions and ours with them, and comes back by itself; the service
+  // lives on and so must its hold of the folder. When the server as a whole has ended, nothing brings it back.
   private watch(): void {
     const lost = this.client;
     lost.on('error', (error) => {
@@ -97,6 +111,11 @@ export class FolderLock {
         this.log('The data folder is held again.');
         return;
       } catch (error) {
+        if (!this.closing && !this.server.runs()) {
+          this.closing = true;
+          this.server.onGone();
+          return;
+        }
         this.log(`The data folder could not be held again: ${messageOf(error)}`);
       }
     }
