@@ -1,6 +1,7 @@
 import { type DynamicModule, Module, type ModuleMetadata } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 
+import { AlertsModule } from './alerts/alerts.module.js';
 import { ClientDirectoryModule } from './clients/client-directory.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import { TestAccounts } from './clients/ports.js';
@@ -52,6 +53,7 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
     webhooks,
     RecoveriesModule.register([...shared, engine, execute]),
     SandboxModule.register([...shared, engine, ports]),
+    AlertsModule.register(config, [webhooks]),
     LookupModule,
     VerifyModule,
     HealthModule.register(new ReadinessSettings(config.testGateway ? 'test' : 'stripe'), [gateways]),

@@ -14,6 +14,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   execute: ['clients', 'engine', 'gateways', 'platform', 'recovery', 'webhooks'],
   recoveries: ['clients', 'engine', 'execute', 'gateways', 'platform', 'recovery', 'webhooks'],
   sandbox: ['clients', 'engine', 'platform', 'recovery', 'webhooks'],
+  alerts: ['clients', 'platform', 'recovery', 'webhooks'],
   lookup: ['clients', 'platform', 'recovery'],
   verify: ['clients', 'platform'],
   health: ['clients', 'gateways', 'platform'],

@@ -9,7 +9,7 @@ export interface AccountNature {
   isTest: boolean;
 }
 
-const URL_FIELDS = ['alertWebhookUrl', 'repairCallbackUrl', 'brandLogoUrl'] as const;
+const URL_FIELDS = ['alertWebhookUrl', 'alertSlackUrl', 'repairCallbackUrl', 'brandLogoUrl'] as const;
 
 /** Holds every URL of a body to the operator's rules for outgoing calls. @throws {DomainError} 400. */
 export function checkClientUrls(body: CreateClientBody | UpdateClientBody, policy: EgressPolicy): void {

@@ -41,7 +41,7 @@ export interface ClientSettings {
   updatedAt: Date;
 }
 
-export const NOTIFICATION_CHANNELS = ['WEBHOOK', 'EMAIL', 'SMS'] as const;
+export const NOTIFICATION_CHANNELS = ['WEBHOOK', 'EMAIL', 'SMS', 'SLACK', 'PAGERDUTY'] as const;
 export type NotificationChannel = (typeof NOTIFICATION_CHANNELS)[number];
 
 /** The client's defaults under each request's own `policy`. */

@@ -1,4 +1,5 @@
 import type { ApiKeyEntity } from './api-key.entity.js';
+import type { AlertTargets } from './alert-targets.js';
 import type { ClientSettings } from './client-settings.js';
 import { modeWarnings } from './mode-warnings.js';
 
@@ -6,7 +7,7 @@ import { modeWarnings } from './mode-warnings.js';
 const PLATFORMS = ['stripe-billing', 'chargebee', 'recurly', 'braintree', 'zuora', 'shopify-recharge'] as const;
 
 /** A client as it is shown: no secret, nothing of the clock or the pause; `warnings` are those of its channels. */
-export function clientView(client: ClientSettings, warnings: string[]) {
+export function clientView(client: ClientSettings & AlertTargets, warnings: string[]) {
   return {
     clientId: client.id,
     name: client.name,
@@ -19,6 +20,9 @@ export function clientView(client: ClientSettings, warnings: string[]) {
     alertWebhookUrl: client.alertWebhookUrl,
     alertEmails: client.alertEmails,
     alertPhones: client.alertPhones,
+    alertSlackUrlIsSet: client.alertSlackUrlSealed !== null,
+    alertPagerDutyKeyIsSet: client.alertPagerDutyKeySealed !== null,
+    alertSettings: client.alertSettings,
     cardUpdateDomain: client.cardUpdateDomain,
     brandName: client.brandName,
     brandLogoUrl: client.brandLogoUrl,

@@ -5,12 +5,14 @@ import { OWN_BLACKOUTS, OWN_SCHEDULE, type OwnSchedule } from '../recovery/own-p
 import { ATTEMPTS_MAX } from '../recovery/policy.js';
 import { isTimeZone } from '../recovery/local-time.js';
 import { isCurrency } from '../recovery/money.js';
+import { AlertSettingsBody } from './alert-settings.dto.js';
+import type { AlertSettings } from './alert-settings.js';
+import { isPhoneNumber } from './phone-number.js';
 import { KEY_KINDS, type KeyKind } from './caller.js';
 import { type ClientPolicy, NOTIFICATION_CHANNELS, type NotificationChannel } from './client-settings.js';
 
 const EMAIL =
   /^[^\s@<>,;"]{1,64}@(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]$/;
-const E164 = /^\+[1-9]\d{6,14}$/;
 const DOMAIN = /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]$/;
 const HOLD_MINUTES_MAX = 7 * 24 * 60;
 const URL_MAX = 2_048;
@@ -66,7 +68,7 @@ class SettingsBody {
 
   @TextList({
     max: NOTIFICATION_CHANNELS.length,
-    each: { max: 7, check: (text) => NOTIFICATION_CHANNELS.some((channel) => channel === text) },
+    each: { max: 9, check: (text) => NOTIFICATION_CHANNELS.some((channel) => channel === text) },
     accepted: `a list of ${NOTIFICATION_CHANNELS.join(', ')}`,
   })
   notificationChannels?: NotificationChannel[];
@@ -79,10 +81,24 @@ class SettingsBody {
 
   @TextList({
     max: 20,
-    each: { max: 16, pattern: E164 },
+    each: { max: 16, check: isPhoneNumber },
     accepted: 'up to 20 phone numbers in E.164, such as +4930123456',
   })
   alertPhones?: string[];
+
+  @Text({ max: URL_MAX, nullable: true })
+  alertSlackUrl?: string | null;
+
+  @Text({
+    max: 64,
+    nullable: true,
+    pattern: /^[A-Za-z0-9]{20,64}$/,
+    accepted: 'the routing key of a PagerDuty service: 20 to 64 letters and digits',
+  })
+  alertPagerDutyKey?: string | null;
+
+  @Nested(() => AlertSettingsBody)
+  alertSettings?: AlertSettings;
 
   @Text({ max: 253, nullable: true, pattern: DOMAIN, accepted: 'a domain, such as pay.example.com' })
   cardUpdateDomain?: string | null;

@@ -1,5 +1,7 @@
 import { Column, Entity, PrimaryColumn, type ValueTransformer } from 'typeorm';
 
+import type { AlertSettings } from './alert-settings.js';
+import type { AlertTargets } from './alert-targets.js';
 import type { ClientPolicy, ClientSettings, NotificationChannel } from './client-settings.js';
 
 // PostgreSQL gives a bigint as text. 2^53 ms are 285,000 years: no clock of ours is moved so far.
@@ -7,7 +9,7 @@ const BIGINT: ValueTransformer = { to: (value: number) => value, from: (value: s
 
 /** A merchant account: its settings, and its gateway's secrets, sealed. */
 @Entity('clients')
-export class ClientEntity implements ClientSettings {
+export class ClientEntity implements ClientSettings, AlertTargets {
   @PrimaryColumn({ type: 'text' })
   id!: string;
 
@@ -58,6 +60,18 @@ export class ClientEntity implements ClientSettings {
 
   @Column({ type: 'text', name: 'alert_phones', array: true })
   alertPhones!: string[];
+
+  @Column({ type: 'jsonb', name: 'alert_settings' })
+  alertSettings!: AlertSettings;
+
+  @Column({ type: 'bytea', name: 'alert_webhook_secret_sealed', nullable: true })
+  alertWebhookSecretSealed!: Buffer | null;
+
+  @Column({ type: 'bytea', name: 'alert_slack_url_sealed', nullable: true })
+  alertSlackUrlSealed!: Buffer | null;
+
+  @Column({ type: 'bytea', name: 'alert_pagerduty_key_sealed', nullable: true })
+  alertPagerDutyKeySealed!: Buffer | null;
 
   @Column({ type: 'text', name: 'card_update_domain', nullable: true })
   cardUpdateDomain!: string | null;

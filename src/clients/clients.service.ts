@@ -7,6 +7,8 @@ import { Orm } from '../platform/db/orm.js';
 import { badField, notFound } from '../platform/http/domain-error.js';
 import { Ids } from '../platform/ids.js';
 import { PublicUrl } from '../platform/public-url.js';
+import { Random } from '../platform/random.js';
+import { type AlertTargets, sealTargets, type TargetFields } from './alert-targets.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { channelWarnings } from './channel-warnings.js';
 import { checkClientUrls, checkGateway, checkOwnPolicy, natureOf } from './client-check.js';
@@ -37,6 +39,7 @@ export type CreatedClient = ClientView & {
   apiKey: string;
   publishableKey: string;
   webhookSigningSecret: string | null;
+  alertWebhookSigningSecret?: string;
   connectorUrls: Record<string, string>;
 };
 
@@ -54,13 +57,15 @@ export class ClientsService {
     private readonly ids: Ids,
     private readonly clock: Clock,
     private readonly config: ClientsConfig,
+    private readonly random: Random,
   ) {}
 
   /** Makes an account with its keys and first endpoint, whole or not at all. @throws {DomainError} 400. */
   async create(body: CreateClientBody): Promise<CreatedClient> {
     this.check(body);
     const id = this.ids.prefixed('cli');
-    const client = this.newClient(id, body, await this.gatewayKey(id, body.gateway));
+    const targets = this.targetsOf(id, body, null);
+    const client = { ...this.newClient(id, body, await this.gatewayKey(id, body.gateway)), ...targets.columns };
     const made = await this.orm.tenant(id, async (manager, tx) => {
       await manager.insert(ClientEntity, client);
       const secret = await this.keys.make(manager, id, 'secret', null);
@@ -75,6 +80,7 @@ export class ClientsService {
       apiKey: made.secret.text,
       publishableKey: made.publishable.text,
       webhookSigningSecret: made.endpoint?.secret ?? null,
+      ...onceShown(targets.webhookSecret),
       connectorUrls: connectorUrls(this.publicUrl.current(), id),
     };
   }
@@ -105,10 +111,10 @@ export class ClientsService {
   }
 
   /** Changes what the body names. @throws {DomainError} 400, 404. */
-  async update(id: string, body: UpdateClientBody): Promise<ClientView> {
+  async update(id: string, body: UpdateClientBody): Promise<ClientView & { alertWebhookSigningSecret?: string }> {
     const { gateway } = body;
     const given = givenSettings(body);
-    if (gateway === undefined && Object.keys(given).length === 0) {
+    if (Object.values(body).every((value) => value === undefined)) {
       throw badField('body', 'missing_field', 'names nothing to change', 'at least one field of the client');
     }
     checkOwnPolicy(body);
@@ -116,9 +122,15 @@ export class ClientsService {
     const updated = await this.orm.tenant(id, async (manager) => {
       const client = await manager.findOne(ClientEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
       if (!client) throw notFound('There is no such client.');
-      const changes = { ...given, ...(gateway && this.newGatewayKeys(client, gateway)), updatedAt: this.clock.now() };
+      const targets = this.targetsOf(id, body, client);
+      const changes = {
+        ...given,
+        ...targets.columns,
+        ...(gateway && this.newGatewayKeys(client, gateway)),
+        updatedAt: this.clock.now(),
+      };
       await manager.update(ClientEntity, { id }, changes);
-      return this.view({ ...client, ...changes });
+      return { ...this.view({ ...client, ...changes }), ...onceShown(targets.webhookSecret) };
     });
     this.directory.forget(id);
     return updated;
@@ -180,14 +192,23 @@ export class ClientsService {
     return webhookSecret === undefined ? null : this.vault.seal(webhookSecret, gatewayWebhookSecretIdentity(id));
   }
 
-  private view(client: ClientSettings): ClientView {
+  private targetsOf(id: string, body: TargetFields, before: ClientEntity | null) {
+    return sealTargets(id, body, before, { vault: this.vault, random: this.random });
+  }
+
+  private view(client: ClientSettings & AlertTargets): ClientView {
     return clientView(client, channelWarnings(client, this.config));
   }
 }
 
-/** The columns that a body names: neither the gateway nor the first endpoint is one. */
+const NO_COLUMNS = ['gateway', 'webhookUrl', 'alertSlackUrl', 'alertPagerDutyKey'];
+
+/** The columns that a body names: neither the gateway nor the first endpoint is one, and what is sealed has another. */
 function givenSettings(body: CreateClientBody | UpdateClientBody): Partial<ClientEntity> {
-  const isColumn = ([name, value]: [string, unknown]) =>
-    value !== undefined && name !== 'gateway' && name !== 'webhookUrl';
+  const isColumn = ([name, value]: [string, unknown]) => value !== undefined && !NO_COLUMNS.includes(name);
   return Object.fromEntries(Object.entries(body).filter(isColumn));
+}
+
+function onceShown(secret: string | null): { alertWebhookSigningSecret?: string } {
+  return secret === null ? {} : { alertWebhookSigningSecret: secret };
 }

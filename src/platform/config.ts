@@ -39,6 +39,10 @@ export interface Config {
   readonly gatewayTimeoutMs: number;
   readonly egressPorts: readonly number[];
   readonly allowLoopback: boolean;
+  /** An HTTP proxy for calls to addresses that merchants gave, credentials included; null: none. Never logged. */
+  readonly egressProxy: string | null;
+  /** Days that the log of webhook deliveries is kept; null: for ever. */
+  readonly webhookRetentionDays: number | null;
   readonly smtpUrl: string | null;
   readonly alertFrom: string | null;
   readonly twilio: {
@@ -47,6 +51,8 @@ export interface Config {
     readonly from: string | null;
     readonly apiBase: string;
   };
+  /** An origin. */
+  readonly pagerDutyApiBase: string;
   readonly demo: boolean;
   /** 0: any free port. */
   readonly demoReceiverPort: number;
@@ -82,9 +88,12 @@ export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): C
     stripeApiBase: read.webOrigin('STRIPE_API_BASE'),
     gatewayTimeoutMs: read.integer('REVTAIN_GATEWAY_TIMEOUT_MS', 100, 60_000) ?? 20_000,
     egressPorts: Object.freeze(read.ports('REVTAIN_EGRESS_PORTS') ?? [443, 8443]),
+    egressProxy: read.proxyUrl('REVTAIN_EGRESS_PROXY'),
+    webhookRetentionDays: read.integer('REVTAIN_WEBHOOK_RETENTION_DAYS', 7, 3_650),
     smtpUrl: read.smtpUrl('SMTP_URL'),
     alertFrom: read.emailSender('ALERT_FROM'),
     twilio: readTwilio(read),
+    pagerDutyApiBase: read.webOrigin('PAGERDUTY_API_BASE') ?? 'https://events.pagerduty.com',
     demoReceiverPort: read.integer('REVTAIN_DEMO_RECEIVER_PORT', 0, 65_535) ?? 0,
     // The demo prints for people; a line per request would drown it.
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS) ?? (switches.demo ? ('warn' as const) : ('info' as const)),

@@ -67,6 +67,15 @@ export class SettingsReader {
     });
   }
 
+  /** The address of an HTTP proxy, with or without credentials, and nothing behind its port. */
+  proxyUrl(name: SettingName): string | null {
+    return this.parse(name, (text) => {
+      if (!isUrlOf(text, ['http:', 'https:'])) return null;
+      const url = new URL(text);
+      return url.pathname === '/' && url.search === '' && url.hash === '' ? url.href : null;
+    });
+  }
+
   databaseUrl(name: SettingName): string | null {
     return this.parse(name, (text) => (isUrlOf(text, ['postgres:', 'postgresql:']) ? text : null));
   }

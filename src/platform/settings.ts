@@ -67,6 +67,16 @@ export const SETTINGS = {
     fallback: '443,8443',
     meaning: 'ports webhooks may go to',
   },
+  REVTAIN_EGRESS_PROXY: {
+    accepted: 'http://user:password@host:port or https://…, without path, query or fragment',
+    fallback: 'none',
+    meaning: 'HTTP proxy (CONNECT) for webhooks',
+  },
+  REVTAIN_WEBHOOK_RETENTION_DAYS: {
+    accepted: 'a whole number from 7 to 3650',
+    fallback: 'for ever',
+    meaning: 'days that webhook events and deliveries are kept',
+  },
   REVTAIN_ALLOW_LOOPBACK: { accepted: ON_OFF, fallback: UNLESS_PRODUCTION, meaning: 'allow webhooks to this machine' },
   REVTAIN_DATA_DIR: {
     accepted: 'a folder that this user may write',
@@ -86,6 +96,11 @@ export const SETTINGS = {
     accepted: 'an http or https address without credentials, query or fragment',
     fallback: 'https://api.twilio.com',
     meaning: 'other Twilio address',
+  },
+  PAGERDUTY_API_BASE: {
+    accepted: 'an http or https address without path, credentials, query or fragment',
+    fallback: 'https://events.pagerduty.com',
+    meaning: 'other PagerDuty address',
   },
   REVTAIN_DEMO: {
     accepted: `${ON_OFF} (on needs REVTAIN_TEST_GATEWAY=on and REVTAIN_ALLOW_LOOPBACK=on)`,

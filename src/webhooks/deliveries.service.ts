@@ -4,7 +4,7 @@ import { encodeTime } from 'ulid';
 import { Clock } from '../platform/clock.js';
 import { Database, type Transaction } from '../platform/db/database.js';
 import { badField, conflict, notFound } from '../platform/http/domain-error.js';
-import { Ids } from '../platform/ids.js';
+import { instantOf } from '../platform/http/fields.js';
 import {
   deliveryView,
   tryView,
@@ -14,18 +14,19 @@ import {
   type TryView,
 } from './delivery-view.js';
 import { Dispatcher } from './dispatcher.js';
-import type { DeliveriesQuery } from './endpoint.dto.js';
-import {
-  listDeliveries,
-  MISSED_EVENTS,
-  QUEUE_AGAIN,
-  QUEUE_FAILED,
-  QUEUE_MISSED,
-  READ_DELIVERY,
-} from './delivery-log-sql.js';
+import { DELIVERY_STATUSES, type DeliveriesQuery, type DeliveryStatus, type SummaryQuery } from './endpoint.dto.js';
+import { COUNT_BY_STATUS, COUNT_PREVENTED, listDeliveries, QUEUE_AGAIN, READ_DELIVERY } from './delivery-log-sql.js';
 
-/** How many missed events one statement queues. */
-const MISSED_BATCH = 1_000;
+const SUMMARY_MS = 30 * 86_400_000;
+
+/** How deliveries stand in a span of time. */
+export interface DeliverySummary {
+  from: string;
+  to: string;
+  /** Events withdrawn before anybody had received them, as their debt was settled in time. */
+  messagesPrevented: number;
+  byStatus: Record<DeliveryStatus, number>;
+}
 
 /** The delivery log of one client, and sending again what it holds: always the same id and the same bytes. */
 @Injectable()
@@ -33,7 +34,6 @@ export class DeliveriesService {
   constructor(
     private readonly database: Database,
     private readonly dispatcher: Dispatcher,
-    private readonly ids: Ids,
     private readonly clock: Clock,
   ) {}
 
@@ -85,44 +85,26 @@ export class DeliveriesService {
     return deliveryView(row);
   }
 
-  /**
-   * Sends again what an endpoint has missed since an instant: what was given up, and what happened while it was disabled.
-   * Answers how many deliveries that is. @throws {DomainError} 404, 409 `endpoint_not_enabled`.
-   */
-  async recover(clientId: string, endpointId: string, since: Date): Promise<{ count: number }> {
-    const count = await this.transaction(clientId, async (tx) => {
-      const { rows } = await tx.query<{ enabled: boolean; created_at: Date }>({
-        text: `SELECT enabled, created_at FROM webhook_endpoints
-               WHERE client_id = $1 AND id = $2 AND deleted_at IS NULL FOR NO KEY UPDATE`,
-        values: [clientId, endpointId],
-      });
-      const [endpoint] = rows;
-      if (!endpoint) throw notFound('There is no such webhook endpoint.');
-      if (!endpoint.enabled) throw conflict('endpoint_not_enabled', 'The endpoint is disabled; enable it first.');
-      const failed = await tx.query({ text: QUEUE_FAILED, values: [clientId, endpointId, since, this.clock.now()] });
-      const from = since > endpoint.created_at ? since : endpoint.created_at;
-      return (failed.rowCount ?? 0) + (await this.queueMissed(tx, clientId, endpointId, from));
-    });
-    this.dispatcher.wake();
-    return { count };
-  }
-
-  private async queueMissed(tx: Transaction, clientId: string, endpointId: string, from: Date): Promise<number> {
-    // An event's id holds the real time it was made at; its createdAt is on the client's clock, which may be moved.
-    let after = `evt_${encodeTime(from.getTime())}`;
-    for (let count = 0; ;) {
-      const missed = await tx.query<{ id: string }>({
-        text: MISSED_EVENTS,
-        values: [clientId, endpointId, after, MISSED_BATCH],
-      });
-      const last = missed.rows.at(-1);
-      if (!last) return count;
-      const eventIds = missed.rows.map(({ id }) => id);
-      const deliveryIds = eventIds.map(() => this.ids.prefixed('dlv'));
-      await tx.query({ text: QUEUE_MISSED, values: [clientId, endpointId, eventIds, deliveryIds, this.clock.now()] });
-      count += eventIds.length;
-      after = last.id;
-    }
+  /** The last 30 days unless it is told otherwise. */
+  async summary(clientId: string, query: SummaryQuery): Promise<DeliverySummary> {
+    const to = instantOf(query.to) ?? this.clock.now();
+    const from = instantOf(query.from) ?? new Date(to.getTime() - SUMMARY_MS);
+    const idAt = (at: Date) => `dlv_${encodeTime(Math.max(at.getTime(), 0))}`;
+    const [prevented, counted] = await this.transaction(clientId, async (tx) => [
+      await tx.query<{ prevented: number }>({ text: COUNT_PREVENTED, values: [clientId, from, to] }),
+      await tx.query<{ status: DeliveryStatus; count: number }>({
+        text: COUNT_BY_STATUS,
+        values: [clientId, idAt(from), idAt(to)],
+      }),
+    ]);
+    const counts = new Map(counted.rows.map(({ status, count }) => [status, count]));
+    const byStatus = Object.fromEntries(DELIVERY_STATUSES.map((status) => [status, counts.get(status) ?? 0]));
+    return {
+      from: from.toISOString(),
+      to: to.toISOString(),
+      messagesPrevented: prevented.rows[0]?.prevented ?? 0,
+      byStatus: byStatus as Record<DeliveryStatus, number>,
+    };
   }
 
   private transaction<T>(clientId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {

@@ -19,6 +19,7 @@ export function listDeliveries(clientId: string, query: DeliveriesQuery, limit: 
     ['e.type =', query.event],
     ['d.recovery_id =', query.transactionId],
     ['d.endpoint_id =', query.endpointId],
+    ['d.resend_id =', query.resendId],
     ['d.created_at >=', query.createdFrom],
     ['d.created_at <', query.createdTo],
     ['d.id <', query.after],
@@ -38,26 +39,17 @@ export const QUEUE_AGAIN = `
   UPDATE webhook_deliveries SET status = 'pending', next_try_at = $3, schedule_step = 0, updated_at = $3
   WHERE client_id = $1 AND id = $2 AND status <> 'superseded' AND ${NOT_ON_THE_WIRE}`;
 
-/** $1 client, $2 endpoint, $3 since, $4 real now. */
-export const QUEUE_FAILED = `
-  UPDATE webhook_deliveries d SET status = 'pending', next_try_at = $4, schedule_step = 0, updated_at = $4
-  FROM webhook_events e
-  WHERE d.client_id = $1 AND d.endpoint_id = $2 AND d.status IN ('exhausted', 'endpoint_disabled') AND d.created_at >= $3
-    AND e.client_id = d.client_id AND e.id = d.event_id AND e.type <> 'webhook.test'`;
-
-/** Events that the endpoint wants and that were never meant for it, as it was disabled: $1 client, $2 endpoint, $3 after, $4 limit. */
-export const MISSED_EVENTS = `
-  SELECT e.id FROM webhook_events e JOIN webhook_endpoints p ON p.client_id = e.client_id AND p.id = $2
-  WHERE e.client_id = $1 AND e.id > $3 AND e.recovery_id IS NOT NULL AND e.superseded_at IS NULL
-    AND CASE WHEN p.events IS NULL THEN e.is_default ELSE e.type = ANY (p.events) END
+/**
+ * Events that were withdrawn before any endpoint had received them, each a message that no customer got in vain:
+ * $1 client, $2 from, $3 to.
+ */
+export const COUNT_PREVENTED = `
+  SELECT count(*)::int AS prevented FROM webhook_events e
+  WHERE e.client_id = $1 AND e.superseded_at >= $2 AND e.superseded_at < $3
     AND NOT EXISTS (SELECT FROM webhook_deliveries d
-                    WHERE d.client_id = e.client_id AND d.event_id = e.id AND d.endpoint_id = $2)
-  ORDER BY e.id LIMIT $4`;
+                    WHERE d.client_id = e.client_id AND d.event_id = e.id AND d.delivered_at IS NOT NULL)`;
 
-/** $1 client, $2 endpoint, $3 events, $4 ids for their deliveries, $5 real now. */
-export const QUEUE_MISSED = `
-  INSERT INTO webhook_deliveries
-    (client_id, id, event_id, endpoint_id, recovery_id, event_sequence, status, next_try_at, created_at, updated_at)
-  SELECT e.client_id, n.delivery_id, e.id, $2, e.recovery_id, e.sequence, 'pending', $5, $5, $5
-  FROM unnest($3::text[], $4::text[]) AS n (event_id, delivery_id)
-  JOIN webhook_events e ON e.client_id = $1 AND e.id = n.event_id`;
+/** How deliveries stand: $1 client, $2 from and $3 to as ids, which hold the time they were made at. */
+export const COUNT_BY_STATUS = `
+  SELECT d.status, count(*)::int AS count FROM webhook_deliveries d
+  WHERE d.client_id = $1 AND d.id >= $2 AND d.id < $3 GROUP BY d.status`;

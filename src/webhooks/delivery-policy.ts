@@ -71,17 +71,55 @@ function offsetOf(step: number): number {
   return offset;
 }
 
+/** Statuses by which a receiver speaks of itself and not of this event: the whole endpoint is given a pause. */
+const THROTTLING = new Set([429, 502, 503, 504]);
+
+/** What an answer asks for the endpoint as a whole. `until` is its own word; null leaves the length of the pause to us. */
+export interface Throttle {
+  until: Date | null;
+}
+
+/** The pause that an answer asks for; null when it asks for none. */
+export function readThrottle(status: number | null, retryAfter: string | null, endedAt: Date): Throttle | null {
+  if (status === null || !THROTTLING.has(status)) return null;
+  const askedMs = readRetryAfter(retryAfter, endedAt);
+  return { until: askedMs === null ? null : new Date(endedAt.getTime() + askedMs) };
+}
+
 /**
- * Milliseconds that a `Retry-After` asks to wait, at most 24 h; null when there is none or it can not be read.
+ * Milliseconds that a `Retry-After` asks to wait, at most 24 h; null when there is none or it can not be read. A date
+ * has whole seconds, so that nothing is ever sent before it.
  * @see https://www.rfc-editor.org/rfc/rfc9110#field.retry-after (seconds, or an HTTP date)
  */
 export function readRetryAfter(header: string | null, now: Date): number | null {
   const text = header?.trim() ?? '';
   if (/^\d{1,10}$/.test(text)) return Math.min(Number(text) * SECOND, RETRY_AFTER_MAX_MS);
-  if (!HTTP_DATE.test(text)) return null;
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? null : Math.min(Math.max(at - now.getTime(), 0), RETRY_AFTER_MAX_MS);
+  const at = readHttpDate(text, now);
+  return at === null ? null : Math.min(Math.max(at - now.getTime(), 0), RETRY_AFTER_MAX_MS);
 }
 
-// The form that senders must use; Date.parse alone would take far more than dates.
+// The three forms that receivers of a date must understand; Date.parse alone would take far more than dates.
+// https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+const RFC_850 = /^(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}:\d{2}:\d{2}) GMT$/;
+const ASCTIME = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}:\d{2}:\d{2}) (\d{4})$/;
+
+function readHttpDate(text: string, now: Date): number | null {
+  if (HTTP_DATE.test(text)) return instantOf(text);
+  const [, day = '', month = '', shortYear = '', time = ''] = RFC_850.exec(text) ?? [];
+  if (day !== '') return instantOf(`${day} ${month} ${fullYear(Number(shortYear), now)} ${time} GMT`);
+  const [, inMonth = '', dayOf = '', timeOf = '', year = ''] = ASCTIME.exec(text) ?? [];
+  return year === '' ? null : instantOf(`${dayOf.trim()} ${inMonth} ${year} ${timeOf} GMT`);
+}
+
+// Two digits that would lie over 50 years ahead mean the century before.
+function fullYear(short: number, now: Date): number {
+  const year = now.getUTCFullYear();
+  const guess = year - (year % 100) + short;
+  return guess > year + 50 ? guess - 100 : guess;
+}
+
+function instantOf(text: string): number | null {
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? null : at;
+}

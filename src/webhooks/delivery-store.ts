@@ -2,9 +2,12 @@ import { Injectable } from '@nestjs/common';
 
 import { Database, type Scope } from '../platform/db/database.js';
 import { Ids } from '../platform/ids.js';
-import * as sql from './delivery-sql.js';
+import { CLAIM_DUE, NEXT_DUE } from './claim-sql.js';
+import { HAND_BACK, RELEASE_HELD, RELEASE_HELD_OF } from './delivery-sql.js';
+import type { Throttle } from './delivery-policy.js';
 import type { EventType } from './event-types.js';
 import type { SealedEndpoint } from './endpoint-secrets.js';
+import { FOLLOW_FAILURES, SETTLE } from './settle-sql.js';
 
 const WORKER: Scope = { role: 'worker' };
 
@@ -23,6 +26,10 @@ export interface ClaimedDelivery {
   /** Failed tries of this run of the schedule. */
   failedBefore: number;
   leaseToken: string;
+  /** It decides whether a half-open breaker closes. */
+  isProbe: boolean;
+  /** Its endpoint has answered nothing well since its last failure. */
+  isFailing: boolean;
   endpoint: SealedEndpoint;
 }
 
@@ -32,6 +39,8 @@ export interface ClaimLimits {
   /** How many more each endpoint that is being served may have. */
   rooms: ReadonlyMap<string, number>;
   inAll: number;
+  /** Endpoints that are failing may have so many turns. */
+  failing: number;
 }
 
 export interface Claim {
@@ -54,6 +63,8 @@ export interface TryResult {
   responseExcerpt: string | null;
   verdict: 'delivered' | 'retry' | 'exhausted' | 'gone';
   nextTryAt: Date | null;
+  throttle: Throttle | null;
+  isProbe: boolean;
 }
 
 /** The rows of deliveries, as the dispatcher works on them: every client's. */
@@ -64,11 +75,11 @@ export class DeliveryStore {
     private readonly ids: Ids,
   ) {}
 
-  async claimDue(realNow: Date, { perEndpoint, rooms, inAll }: ClaimLimits): Promise<Claim> {
+  async claimDue(realNow: Date, { perEndpoint, rooms, inAll, failing }: ClaimLimits): Promise<Claim> {
     const { rows } = await this.database.query<ClaimRow>(WORKER, {
       name: 'claim_deliveries',
-      text: sql.CLAIM_DUE,
-      values: [realNow, perEndpoint, [...rooms.keys()], [...rooms.values()], inAll],
+      text: CLAIM_DUE,
+      values: [realNow, perEndpoint, [...rooms.keys()], [...rooms.values()], inAll, failing],
     });
     return {
       claimed: rows.flatMap((row) => (row.body === null ? [] : [claimedFrom(row, row.body)])),
@@ -76,14 +87,27 @@ export class DeliveryStore {
     };
   }
 
-  /** Answers whether a delivery that stood in line has become due by it. */
+  /**
+   * Writes results with all that follows from them for their endpoints: pauses, the breaker, disabling, alerts. Answers
+   * whether there is something to claim that was not before.
+   */
   async settle(realNow: Date, results: readonly TryResult[]): Promise<boolean> {
-    const { rows } = await this.database.query<{ has_woken: boolean }>(WORKER, {
+    const settle = {
       name: 'settle_deliveries',
-      text: sql.SETTLE,
+      text: SETTLE,
       values: [realNow, JSON.stringify(results.map(resultRow))],
-    });
-    return rows[0]?.has_woken === true;
+    };
+    const failed = new Map(
+      results.filter(({ verdict }) => verdict !== 'delivered').map((each) => [each.endpointId, each]),
+    );
+    const named = [...failed.values()].map(({ clientId, endpointId }) => ({
+      client_id: clientId,
+      endpoint_id: endpointId,
+      alert_id: this.ids.ulid(),
+    }));
+    const follow = { name: 'follow_failures', text: FOLLOW_FAILURES, values: [realNow, JSON.stringify(named)] };
+    const [settled] = await this.database.flight(WORKER, named.length === 0 ? [settle] : [settle, follow]);
+    return settled?.rows[0]?.['has_woken'] === true;
   }
 
   async handBack(realNow: Date, deliveries: readonly ClaimedDelivery[]): Promise<void> {
@@ -92,14 +116,14 @@ export class DeliveryStore {
       deliveries.map((each) => each.id),
       deliveries.map((each) => each.leaseToken),
     ];
-    await this.database.query(WORKER, { name: 'hand_back', text: sql.HAND_BACK, values: [realNow, ...columns] });
+    await this.database.query(WORKER, { name: 'hand_back', text: HAND_BACK, values: [realNow, ...columns] });
   }
 
   /** Answers how many deliveries were set free. */
   async releaseHeld(realNow: Date): Promise<number> {
     const { rowCount } = await this.database.query(WORKER, {
       name: 'release_held',
-      text: sql.RELEASE_HELD,
+      text: RELEASE_HELD,
       values: [realNow],
     });
     return rowCount ?? 0;
@@ -109,36 +133,20 @@ export class DeliveryStore {
   async releaseHeldOf(realNow: Date, clientId: string, at: Date): Promise<number> {
     const { rowCount } = await this.database.query(WORKER, {
       name: 'release_held_of',
-      text: sql.RELEASE_HELD_OF,
+      text: RELEASE_HELD_OF,
       values: [realNow, clientId, at],
     });
     return rowCount ?? 0;
   }
 
-  async nextDueAt(): Promise<Date | null> {
+  /** `withFailing`: also at endpoints that are failing. */
+  async nextDueAt(withFailing: boolean): Promise<Date | null> {
     const { rows } = await this.database.query<{ next_due_at: Date | null }>(WORKER, {
       name: 'next_delivery_due',
-      text: sql.NEXT_DUE,
+      text: NEXT_DUE,
+      values: [withFailing],
     });
     return rows[0]?.next_due_at ?? null;
-  }
-
-  /** Parks what waits for an endpoint that has said it is gone, and tells the operator once. */
-  async parkGone(realNow: Date, clientId: string, endpointId: string): Promise<void> {
-    await this.database.flight(WORKER, [
-      { name: 'park', text: sql.PARK, values: [realNow, clientId, endpointId, 'endpoint_disabled'] },
-      {
-        text: `INSERT INTO operator_alerts (client_id, id, kind, severity, facts, dedupe_key, created_at)
-               VALUES ($1, $2, 'webhook_endpoint_disabled', 'critical', $3, $4, $5) ON CONFLICT DO NOTHING`,
-        values: [
-          clientId,
-          this.ids.ulid(),
-          JSON.stringify({ endpointId, reason: 'gone' }),
-          `webhook_endpoint_disabled:${endpointId}`,
-          realNow,
-        ],
-      },
-    ]);
   }
 }
 
@@ -159,6 +167,8 @@ interface ClaimRow extends Record<string, unknown> {
   previous_secret_sealed: Buffer | null;
   previous_secret_until: Date | null;
   headers_sealed: Buffer | null;
+  is_failing: boolean;
+  is_probe: boolean;
 }
 
 function claimedFrom(row: ClaimRow, body: Buffer): ClaimedDelivery {
@@ -173,6 +183,8 @@ function claimedFrom(row: ClaimRow, body: Buffer): ClaimedDelivery {
     tryNumber: row.try_count,
     failedBefore: row.schedule_step,
     leaseToken: row.lease_token,
+    isProbe: row.is_probe,
+    isFailing: row.is_failing,
     endpoint: {
       clientId: row.client_id,
       id: row.endpoint_id,
@@ -199,5 +211,8 @@ function resultRow(result: TryResult): Record<string, unknown> {
     response_excerpt: result.responseExcerpt,
     verdict: result.verdict,
     next_try_at: result.nextTryAt,
+    is_throttle: result.throttle !== null,
+    throttled_until: result.throttle?.until ?? null,
+    is_probe: result.isProbe,
   };
 }

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 
 import { assertSigned, Receiver } from '../../test/support/receiver.js';
 import { WebhookRoom } from '../../test/support/webhook-room.js';
+import { IN_FLIGHT_UNPROVEN } from './sending-window.js';
 
 describe('the dispatcher', () => {
   let room: WebhookRoom;
@@ -226,6 +227,33 @@ describe('the dispatcher', () => {
     silent[0]?.closeAllConnections();
   });
 
+  it('keeps places for healthy endpoints when a hundred others do not answer', async () => {
+    const { clientId, path } = await merchant();
+    await room.book(await room.newRecovery(clientId), { events: ['recovery.success'], state: 'succeeded' });
+    const dispatcher = room.startDispatcher();
+    await room.until({ clientId }, ({ status }) => status === 'delivered');
+    const dead = await silence();
+    for (let count = 0; count < 10; count += 1) {
+      const unlucky = await room.newClient();
+      for (let each = 0; each < 10; each += 1) await room.newEndpoint(unlucky, dead.url);
+      await room.book(await room.newRecovery(unlucky), { events: ['recovery.success'], state: 'succeeded' });
+    }
+    dispatcher.wake();
+    // Those that nobody knows yet take half of the places, and no more.
+    while (dead.taken() < IN_FLIGHT_UNPROVEN) await new Promise((resolve) => setTimeout(resolve, 10));
+    const latenciesMs: number[] = [];
+    for (let count = 0; count < 20; count += 1) {
+      const bookedAt = Date.now();
+      await room.book(await room.newRecovery(clientId), { events: ['recovery.success'], state: 'succeeded' });
+      dispatcher.wake();
+      await receiver.waitFor((each) => each.path === path, count + 2);
+      latenciesMs.push(Date.now() - bookedAt);
+    }
+    expect(Math.max(...latenciesMs)).toBeLessThan(1_000);
+    expect(dead.taken()).toBe(IN_FLIGHT_UNPROVEN);
+    silent[0]?.closeAllConnections();
+  });
+
   describe('looking again before a try', () => {
     it('does not repeat a failure whose debt was paid meanwhile, and lets the success pass at once', async () => {
       const { clientId, path } = await merchant();
@@ -317,7 +345,12 @@ describe('the dispatcher', () => {
       const recovery = await room.newRecovery(clientId);
       await room.book(recovery, { events: ['recovery.failed'], state: 'failed' });
       // The receiver got it; the process died before it could write that down.
-      const { claimed } = await room.store.claimDue(new Date(), { perEndpoint: 8, rooms: new Map(), inAll: 8 });
+      const { claimed } = await room.store.claimDue(new Date(), {
+        perEndpoint: 8,
+        rooms: new Map(),
+        inAll: 8,
+        failing: 8,
+      });
       const [lost] = claimed;
       if (!lost) throw new Error('nothing was claimed');
       await room.sender.send(lost.endpoint, lost);
@@ -342,7 +375,7 @@ describe('the dispatcher', () => {
       const { clientId } = await merchant();
       const recovery = await room.newRecovery(clientId);
       await room.book(recovery, { events: ['recovery.failed'], state: 'failed' });
-      const limits = { perEndpoint: 8, rooms: new Map<string, number>(), inAll: 8 };
+      const limits = { perEndpoint: 8, rooms: new Map<string, number>(), inAll: 8, failing: 8 };
       const [stale] = (await room.store.claimDue(new Date(), limits)).claimed;
       await room.sql(`UPDATE webhook_deliveries SET lease_until = NULL, next_try_at = now() WHERE id = $1`, [
         stale?.id,
@@ -358,6 +391,7 @@ describe('the dispatcher', () => {
           number: claim.tryNumber,
         },
         ...{ at: new Date(), durationMs: 1, status: 200, error: null, responseExcerpt: null, verdict, nextTryAt: null },
+        ...{ throttle: null, isProbe: false },
       });
       await room.store.settle(new Date(), [result(stale, 'exhausted')]);
       expect((await room.deliveries(recovery))[0]?.status).toBe('pending');

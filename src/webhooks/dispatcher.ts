@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 
 import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
-import { COULD_NOT_CONNECT, type EgressAnswer } from '../platform/egress/egress-client.js';
+import type { EgressAnswer } from '../platform/egress/egress-client.js';
 import { Log } from '../platform/logging/log.js';
 import { Random } from '../platform/random.js';
-import { judgeTry, TRY_DEADLINE_MS, type Verdict } from './delivery-policy.js';
+import { judgeTry, readThrottle, TRY_DEADLINE_MS, type Throttle, type Verdict } from './delivery-policy.js';
 import { LEASE_MS } from './delivery-sql.js';
 import { DeliveryStore, type ClaimedDelivery, type TryResult } from './delivery-store.js';
 import { excerptOf } from './response-excerpt.js';
@@ -132,7 +132,10 @@ export class Dispatcher extends BackgroundWork {
   }
 
   private async sleepMs(): Promise<number> {
-    const nextDueAt = await this.store.nextDueAt();
+    // With all hands full there is nothing to look for; the end of a try wakes us.
+    const { inAll, failing } = this.window.limits();
+    if (inAll <= 0) return SLEEP_MIN_MS;
+    const nextDueAt = await this.store.nextDueAt(failing > 0);
     const untilDueMs = nextDueAt === null ? POLL_MS : nextDueAt.getTime() - this.clock.now().getTime();
     return Math.min(Math.max(untilDueMs, SLEEP_MIN_MS), POLL_MS);
   }
@@ -147,32 +150,35 @@ export class Dispatcher extends BackgroundWork {
 
   private async take(delivery: InLine): Promise<void> {
     const startedMs = this.clock.monotonicMs();
-    let answered = false;
+    let well = false;
     try {
       if (startedMs - delivery.claimedMs > IN_LINE_MAX_MS) await this.handBack([delivery]);
-      else answered = await this.deliver(delivery);
+      else well = await this.deliver(delivery);
     } catch (error) {
       // Its lease runs out, and the next claim tries again.
       this.log.error('webhook.interrupted', idsOf(delivery), error);
     }
-    if (this.window.done(delivery.endpoint.id, this.clock.monotonicMs() - startedMs, answered)) this.wake();
+    if (this.window.done(delivery.endpoint.id, this.clock.monotonicMs() - startedMs, well)) this.wake();
+    if (!well) await this.shed(delivery.endpoint.id);
     if (!this.stopping) this.pump();
   }
 
-  /** Makes one try. Answers whether the endpoint has answered at all. */
+  /** Makes one try. Answers whether the endpoint has received it. */
   private async deliver(delivery: InLine): Promise<boolean> {
     const startedAt = this.clock.now();
     const answer = await this.sender.send(delivery.endpoint, delivery);
+    const endedAt = this.clock.now();
     const answered = answer.kind === 'answered';
+    const throttle = answered ? readThrottle(answer.status, answer.retryAfter, endedAt) : null;
     const verdict = judgeTry({
       failedBefore: delivery.failedBefore,
       status: answered ? answer.status : null,
       retryAfter: answered ? answer.retryAfter : null,
       startedAt,
-      endedAt: this.clock.now(),
+      endedAt,
       jitter: () => this.random.fraction(),
     });
-    this.results.add(resultOf(delivery, startedAt, answer, verdict));
+    this.results.add(resultOf(delivery, startedAt, answer, { verdict, throttle }));
     this.log.info('webhook.tried', {
       ...idsOf(delivery),
       tryNumber: delivery.tryNumber,
@@ -181,7 +187,17 @@ export class Dispatcher extends BackgroundWork {
       durationMs: answer.durationMs,
       outcome: verdict.kind,
     });
-    return answered;
+    return verdict.kind === 'delivered';
+  }
+
+  /** What was claimed ahead for an endpoint that now fails goes back, to wait for its breaker with the rest. */
+  private async shed(endpointId: string): Promise<void> {
+    try {
+      await this.handBack(this.window.shed(endpointId));
+    } catch (error) {
+      // Their leases run out, and the next claim takes them up.
+      this.log.error('dispatch.interrupted', { endpointId }, error);
+    }
   }
 
   private async handBack(deliveries: InLine[]): Promise<void> {
@@ -197,7 +213,12 @@ function idsOf({ clientId, id, eventId, eventType, recoveryId, endpoint }: Claim
   return { clientId, deliveryId: id, eventId, eventType, transactionId: recoveryId, endpointId: endpoint.id };
 }
 
-function resultOf(delivery: ClaimedDelivery, at: Date, answer: EgressAnswer, verdict: Verdict): TryResult {
+function resultOf(
+  delivery: ClaimedDelivery,
+  at: Date,
+  answer: EgressAnswer,
+  { verdict, throttle }: { verdict: Verdict; throttle: Throttle | null },
+): TryResult {
   const answered = answer.kind === 'answered';
   return {
     clientId: delivery.clientId,
@@ -208,10 +229,12 @@ function resultOf(delivery: ClaimedDelivery, at: Date, answer: EgressAnswer, ver
     at,
     durationMs: answer.durationMs,
     status: answered ? answer.status : null,
-    error: answered ? null : COULD_NOT_CONNECT,
+    error: answered ? null : answer.text,
     // What a receiver says to a success is of no use to anybody.
     responseExcerpt: answered && verdict.kind !== 'delivered' ? excerptOf(answer.excerpt) : null,
     verdict: verdict.kind,
     nextTryAt: verdict.kind === 'retry' ? verdict.nextTryAt : null,
+    throttle,
+    isProbe: delivery.isProbe,
   };
 }

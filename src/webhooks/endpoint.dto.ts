@@ -71,6 +71,10 @@ export class RotateSecretBody {
 export class RecoverBody {
   @Instant({ required: true })
   since!: string;
+
+  /** Counts and sends nothing. */
+  @Flag()
+  dryRun: boolean = false;
 }
 
 export class EndpointsQuery {
@@ -94,9 +98,52 @@ export class DeliveriesQuery extends EndpointsQuery {
   @Text({ max: 64 })
   endpointId?: string;
 
+  @Text({ max: 64 })
+  resendId?: string;
+
   @Instant()
   createdFrom?: string;
 
   @Instant()
   createdTo?: string;
+}
+
+/** What of the log can be sent again: what is on its way is, and what is superseded is no longer true. */
+export const REDELIVERABLE = ['delivered', 'exhausted', 'endpoint_disabled'] as const;
+
+export class RedeliverManyBody {
+  @TextList({ max: 200, each: { max: 64 } })
+  deliveryIds?: string[];
+
+  @OneOf(REDELIVERABLE)
+  status?: (typeof REDELIVERABLE)[number];
+
+  @OneOf(EVENT_TYPES)
+  event?: EventType;
+
+  @Text({ max: 26 })
+  transactionId?: string;
+
+  @Text({ max: 64 })
+  endpointId?: string;
+
+  @Instant()
+  createdFrom?: string;
+
+  @Instant()
+  createdTo?: string;
+
+  /** Counts and sends nothing. */
+  @Flag()
+  dryRun: boolean = false;
+}
+
+export type RedeliverFilter = Omit<RedeliverManyBody, 'dryRun'>;
+
+export class SummaryQuery {
+  @Instant()
+  from?: string;
+
+  @Instant()
+  to?: string;
 }

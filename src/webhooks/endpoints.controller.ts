@@ -2,9 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } fr
 
 import { Auth, CallerParam } from '../clients/access.js';
 import type { Caller } from '../clients/caller.js';
-import { instantOf } from '../platform/http/fields.js';
 import { EmptyBody } from '../platform/http/empty-body.js';
-import { DeliveriesService } from './deliveries.service.js';
 import {
   CreateEndpointBody,
   EndpointsQuery,
@@ -13,15 +11,16 @@ import {
   UpdateEndpointBody,
 } from './endpoint.dto.js';
 import type { EndpointView } from './endpoint-view.js';
-import { EndpointsService } from './endpoints.service.js';
+import { EndpointsService, type Reenabled } from './endpoints.service.js';
 import type { PingResult } from './pings.service.js';
+import { Resends, type ResendOrder } from './resends.service.js';
 
 @Controller('api/webhook-endpoints')
 @Auth('secret')
 export class EndpointsController {
   constructor(
     private readonly endpoints: EndpointsService,
-    private readonly deliveries: DeliveriesService,
+    private readonly resends: Resends,
   ) {}
 
   @Post()
@@ -44,7 +43,7 @@ export class EndpointsController {
     @CallerParam() caller: Caller,
     @Param('endpointId') id: string,
     @Body() body: UpdateEndpointBody,
-  ): Promise<EndpointView> {
+  ): Promise<EndpointView & { reenabled?: Reenabled }> {
     return this.endpoints.update(caller, id, body);
   }
 
@@ -79,8 +78,8 @@ export class EndpointsController {
   recover(
     @CallerParam() caller: Caller,
     @Param('endpointId') id: string,
-    @Body() { since }: RecoverBody,
-  ): Promise<{ count: number }> {
-    return this.deliveries.recover(caller.clientId, id, instantOf(since));
+    @Body() body: RecoverBody,
+  ): Promise<ResendOrder> {
+    return this.resends.recover(caller.clientId, id, body);
   }
 }

@@ -14,11 +14,20 @@ import { EndpointVault } from './endpoint-secrets.js';
 import { endpointView, type EndpointView } from './endpoint-view.js';
 import { EVENT_TYPES } from './event-types.js';
 import { ENDPOINTS_MAX } from './outbox.js';
-import { Pings } from './pings.service.js';
+import { Pings, type PingResult } from './pings.service.js';
+import { Resends } from './resends.service.js';
 import { newSecret } from './signature.js';
 import { WebhooksConfig } from './webhooks.config.js';
 
 const HOUR_MS = 3_600_000;
+
+/** What the answer adds when a disabled endpoint is enabled again. */
+export interface Reenabled {
+  /** Sent before anything else. The endpoint is enabled whatever came of it. */
+  ping: PingResult;
+  /** Events that it did not get, and the call that sends them. */
+  missed: { count: number; since: string; recover: { method: 'POST'; path: string; body: { since: string } } };
+}
 
 /** The addresses a merchant wants its events at. */
 @Injectable()
@@ -27,6 +36,7 @@ export class EndpointsService extends FirstEndpoint {
     private readonly endpoints: EndpointRepository,
     private readonly vault: EndpointVault,
     private readonly pings: Pings,
+    private readonly resends: Resends,
     private readonly ids: Ids,
     private readonly random: Random,
     private readonly clock: Clock,
@@ -65,23 +75,26 @@ export class EndpointsService extends FirstEndpoint {
   }
 
   /**
-   * Changes what the body names. One that was disabled is pinged before it gets anything else.
-   * @throws {DomainError} 400, 404.
+   * Changes what the body names. One that was disabled is pinged before it gets anything else, and the answer offers what
+   * it has missed. @throws {DomainError} 400, 404.
    */
-  async update(caller: Caller, id: string, body: UpdateEndpointBody): Promise<EndpointView> {
+  async update(
+    caller: Caller,
+    id: string,
+    body: UpdateEndpointBody,
+  ): Promise<EndpointView & { reenabled?: Reenabled }> {
     if (Object.values(body).every((value) => value === undefined)) {
       throw badField('body', 'missing_field', 'names nothing to change', 'at least one field of the endpoint');
     }
     this.check(body);
-    const before = known(await this.endpoints.find(caller.clientId, id));
-    if (body.enabled === true && !before.enabled) {
-      await this.pings.ping(caller, { ...before, url: body.url ?? before.url });
-    }
+    const { clientId } = caller;
+    const before = known(await this.endpoints.find(clientId, id));
+    const turnsOn = body.enabled === true && !before.enabled;
+    const ping = turnsOn ? await this.pings.ping(caller, { ...before, url: body.url ?? before.url }) : null;
     const realNow = this.clock.now();
-    const changed = await this.endpoints.change(caller.clientId, id, realNow, (now) =>
-      this.changed(now, body, realNow),
-    );
-    return this.view(known(changed));
+    const changed = await this.endpoints.change(clientId, id, realNow, (now) => this.changed(now, body, realNow));
+    const view = this.view(known(changed));
+    return ping ? { ...view, reenabled: { ping, missed: await this.missedBy(before) } } : view;
   }
 
   /** @throws {DomainError} 404. */
@@ -109,6 +122,14 @@ export class EndpointsService extends FirstEndpoint {
     return this.pings.ping(caller, known(await this.endpoints.find(caller.clientId, id)));
   }
 
+  private async missedBy(before: Endpoint): Promise<Reenabled['missed']> {
+    const from = await this.endpoints.missingSince(before);
+    const since = from.toISOString();
+    const path = `/api/webhook-endpoints/${before.id}/recover`;
+    const count = await this.resends.countMissed(before.clientId, before.id, from);
+    return { count, since, recover: { method: 'POST', path, body: { since } } };
+  }
+
   private make(clientId: string, body: CreateEndpointBody): { endpoint: Endpoint; secret: string } {
     const id = this.ids.prefixed('we');
     const secret = newSecret(this.random);
@@ -122,6 +143,7 @@ export class EndpointsService extends FirstEndpoint {
       description: body.description ?? null,
       enabled,
       disabledReason: enabled ? null : 'by_request',
+      disabledAt: enabled ? null : realNow,
       headersSealed: this.vault.sealHeaders(clientId, id, body.headers ?? {}),
       effectTracking: body.effectTracking ?? 'off',
       consolidate: body.consolidate ?? false,
@@ -129,6 +151,8 @@ export class EndpointsService extends FirstEndpoint {
       previousSecretSealed: null,
       previousSecretUntil: null,
       failingSince: null,
+      throttledUntil: null,
+      breakerUntil: null,
       createdAt: realNow,
       updatedAt: realNow,
     };
@@ -137,7 +161,6 @@ export class EndpointsService extends FirstEndpoint {
 
   private changed(endpoint: Endpoint, body: UpdateEndpointBody, realNow: Date): Endpoint {
     const { enabled = endpoint.enabled } = body;
-    const turnedOn = enabled && !endpoint.enabled;
     return {
       ...endpoint,
       url: body.url ?? endpoint.url,
@@ -150,7 +173,7 @@ export class EndpointsService extends FirstEndpoint {
         : endpoint.headersSealed,
       enabled,
       disabledReason: enabled ? null : (endpoint.disabledReason ?? 'by_request'),
-      failingSince: turnedOn ? null : endpoint.failingSince,
+      disabledAt: enabled ? null : (endpoint.disabledAt ?? realNow),
       updatedAt: realNow,
     };
   }

@@ -1,4 +1,5 @@
 import type { Ids } from '../platform/ids.js';
+import { asksCustomer } from './asks-customer.js';
 import type { ComposedEvent } from './event-body.js';
 
 /** A client has at most so many endpoints, so an event has at most so many deliveries. */
@@ -74,8 +75,8 @@ export function outboxCtes({ events, realNow }: OutboxParameters): string {
 }
 
 /**
- * Further members that withdraw what a success or a cancellation makes untrue: `recovery.failed` of this debt that no
- * endpoint has received yet. `guarded` returns (client_id, id, state). One that is on the wire at this moment is left
+ * Further members that withdraw what a success or a cancellation makes untrue: events of this debt that ask something of
+ * the customer and that no endpoint has received yet. `guarded` returns (client_id, id, state). One that is on the wire at this moment is left
  * to the dispatcher, which looks again before each try.
  */
 export function supersedeCtes({ guarded, realNow }: { guarded: string; realNow: string }): string {
@@ -85,7 +86,7 @@ export function supersedeCtes({ guarded, realNow }: { guarded: string; realNow: 
     FROM ${guarded} g
     JOIN recoveries paid ON paid.client_id = g.client_id AND paid.id = g.id
     JOIN recoveries r ON r.client_id = g.client_id AND r.debt_name = paid.debt_name
-    JOIN webhook_events e ON e.client_id = r.client_id AND e.recovery_id = r.id AND e.type = 'recovery.failed'
+    JOIN webhook_events e ON e.client_id = r.client_id AND e.recovery_id = r.id AND ${asksCustomer('e')}
     JOIN webhook_deliveries d ON d.client_id = e.client_id AND d.event_id = e.id
     WHERE (g.state = 'succeeded' OR (g.state = 'cancelled' AND r.id = g.id))
       AND d.status IN ('held', 'pending') AND d.delivered_at IS NULL

@@ -4,8 +4,9 @@ import type { Caller } from '../clients/caller.js';
 import { clientNow } from '../clients/client-settings.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/db/database.js';
-import { COULD_NOT_CONNECT, type EgressAnswer } from '../platform/egress/egress-client.js';
+import type { EgressAnswer } from '../platform/egress/egress-client.js';
 import { Ids } from '../platform/ids.js';
+import { CLEAR_TROUBLE } from './endpoint.repository.js';
 import type { SealedEndpoint } from './endpoint-secrets.js';
 import { composeTestEvent } from './event-body.js';
 import { excerptOf } from './response-excerpt.js';
@@ -51,16 +52,18 @@ export class Pings {
     const result = resultOf(eventId, answer);
     const status = answer.kind === 'answered' ? answer.status : null;
     const excerpt = answer.kind === 'answered' && !result.delivered ? excerptOf(answer.excerpt) : null;
-    await this.database.query(
-      { role: 'tenant', clientId: endpoint.clientId },
-      {
-        text: RECORD,
-        values: [
-          ...[endpoint.clientId, eventId, body, createdAt, this.ids.prefixed('dlv'), endpoint.id, result.delivered],
-          ...[status, result.error, startedAt, this.clock.now(), answer.durationMs, excerpt],
-        ],
-      },
-    );
+    const { clientId, id } = endpoint;
+    const realNow = this.clock.now();
+    const record = {
+      text: RECORD,
+      values: [
+        ...[clientId, eventId, body, createdAt, this.ids.prefixed('dlv'), id, result.delivered],
+        ...[status, result.error, startedAt, realNow, answer.durationMs, excerpt],
+      ],
+    };
+    // It answers: its breaker need not wait for a probe.
+    const heal = { text: CLEAR_TROUBLE, values: [clientId, id, realNow] };
+    await this.database.flight({ role: 'tenant', clientId }, result.delivered ? [record, heal] : [record]);
     return result;
   }
 }
@@ -68,7 +71,7 @@ export class Pings {
 function resultOf(eventId: string, answer: EgressAnswer): PingResult {
   const { durationMs } = answer;
   if (answer.kind === 'no_answer') {
-    return { eventId, delivered: false, statusClass: null, error: COULD_NOT_CONNECT, durationMs };
+    return { eventId, delivered: false, statusClass: null, error: answer.text, durationMs };
   }
   const statusClass = classOf(answer.status);
   return { eventId, delivered: statusClass === '2xx', statusClass, error: null, durationMs };

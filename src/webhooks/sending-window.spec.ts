@@ -1,14 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { IN_FLIGHT_MAX, SendingWindow } from './sending-window.js';
+import { IN_FLIGHT_MAX, IN_FLIGHT_UNPROVEN, SendingWindow } from './sending-window.js';
 
 interface Item {
   endpoint: { id: string };
+  isFailing: boolean;
   number: number;
 }
 
-const items = (id: string, count: number): Item[] =>
-  Array.from({ length: count }, (_, number) => ({ endpoint: { id }, number }));
+const items = (id: string, count: number, isFailing = false): Item[] =>
+  Array.from({ length: count }, (_, number) => ({ endpoint: { id }, isFailing, number }));
 
 function started(window: SendingWindow<Item>): Item[] {
   const begun: Item[] = [];
@@ -37,11 +38,35 @@ describe('SendingWindow', () => {
     expect(window.next()).toBeNull();
   });
 
-  it('sends at most 64 at once in all', () => {
+  it('sends at most 128 at once in all', () => {
     const ids = Array.from({ length: 20 }, (_, index) => `e${index}`);
     const window = windowServing(...ids);
     for (const id of ids) window.add(items(id, 8), window.limits());
     expect(started(window)).toHaveLength(IN_FLIGHT_MAX);
+  });
+
+  it('keeps half of the places from endpoints that nobody has seen answer, however many they are', () => {
+    const window = windowServing('well');
+    const dark = Array.from({ length: 40 }, (_, index) => `dark${index}`);
+    for (const id of dark) window.add(items(id, 8), window.limits());
+    expect(started(window)).toHaveLength(IN_FLIGHT_UNPROVEN);
+    window.add(items('well', 8), window.limits());
+    expect(started(window).map(({ endpoint }) => endpoint.id)).toEqual(Array<string>(8).fill('well'));
+    expect(window.limits().failing).toBe(0);
+  });
+
+  it('frees the places of one that turns out to answer', () => {
+    const window = windowServing();
+    for (let index = 0; index < 9; index += 1) window.add(items(`e${index}`, 8), window.limits());
+    expect(started(window)).toHaveLength(IN_FLIGHT_UNPROVEN);
+    window.done('e0', 1, true);
+    expect(started(window)).toHaveLength(8);
+  });
+
+  it('gives one that is known to fail two places from the start', () => {
+    const window = new SendingWindow<Item>();
+    window.add(items('a', 8, true), window.limits());
+    expect(started(window)).toHaveLength(2);
   });
 
   it('serves endpoints in turn', () => {
@@ -88,6 +113,16 @@ describe('SendingWindow', () => {
       asked.push(window.done('a', 1, true));
     }
     expect(asked.indexOf(true)).toBe(63);
+  });
+
+  it('gives back what was claimed ahead for one that fails now', () => {
+    const window = windowServing('a');
+    window.add(items('a', 20), window.limits());
+    started(window);
+    expect(window.shed('a')).toEqual([]);
+    window.done('a', 1, false);
+    expect(window.shed('a').map(({ number }) => number)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+    expect(window.shed('b')).toEqual([]);
   });
 
   it('gives back what it had not begun', () => {

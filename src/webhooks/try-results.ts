@@ -19,10 +19,10 @@ export class TryResults {
   private writing: Promise<void> | null = null;
 
   constructor(
-    private readonly store: Pick<DeliveryStore, 'settle' | 'parkGone'>,
+    private readonly store: Pick<DeliveryStore, 'settle'>,
     private readonly clock: Clock,
     private readonly log: Log,
-    /** Called when something that stood in line has become due. */
+    /** Called when something can be claimed that could not before. */
     private readonly onWoken: () => void,
   ) {}
 
@@ -47,7 +47,6 @@ export class TryResults {
     for (;;) {
       try {
         if (await this.store.settle(this.clock.now(), batch)) this.onWoken();
-        await this.parkGone(batch);
         return;
       } catch (error) {
         this.log.error('webhook.not_written', { count: batch.length }, error);
@@ -61,12 +60,5 @@ export class TryResults {
 
   private async writeEach(batch: TryResult[]): Promise<void> {
     for (const result of batch) await this.write([result]);
-  }
-
-  private async parkGone(batch: TryResult[]): Promise<void> {
-    const gone = new Map(batch.filter(({ verdict }) => verdict === 'gone').map((each) => [each.endpointId, each]));
-    for (const { clientId, endpointId } of gone.values()) {
-      await this.store.parkGone(this.clock.now(), clientId, endpointId);
-    }
   }
 }

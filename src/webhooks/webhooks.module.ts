@@ -11,6 +11,9 @@ import { EndpointVault } from './endpoint-secrets.js';
 import { EndpointsController } from './endpoints.controller.js';
 import { EndpointsService } from './endpoints.service.js';
 import { Pings } from './pings.service.js';
+import { Resender } from './resender.js';
+import { Resends } from './resends.service.js';
+import { Retention } from './retention.js';
 import { Sender } from './sender.js';
 import { WebhooksConfig } from './webhooks.config.js';
 
@@ -18,7 +21,11 @@ import { WebhooksConfig } from './webhooks.config.js';
 @Module({})
 export class WebhooksModule {
   static register(settings: WebhooksConfig): DynamicModule {
-    const egress = EgressModule.register({ ports: settings.egressPorts, allowLoopback: settings.allowLoopback });
+    const egress = EgressModule.register({
+      ports: settings.egressPorts,
+      allowLoopback: settings.allowLoopback,
+      proxy: settings.egressProxy,
+    });
     return {
       module: WebhooksModule,
       imports: [egress],
@@ -31,6 +38,9 @@ export class WebhooksModule {
         EndpointVault,
         EndpointsService,
         Pings,
+        Resender,
+        Resends,
+        Retention,
         Sender,
         { provide: WebhooksConfig, useValue: settings },
         { provide: FirstEndpoint, useExisting: EndpointsService },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
+import { UnsubscribeTokens } from '../../src/alerts/unsubscribe-tokens.js';
 import { Database } from '../../src/platform/db/database.js';
 import { Orm } from '../../src/platform/db/orm.js';
 import { contractChecker, type Route } from '../support/contract.js';
@@ -278,10 +279,29 @@ describe('what each route answers when all is well, and what stands in its way',
     const delivery = `/api/webhook-deliveries/${(log['data'] as { id: string }[])[0]?.id ?? ''}`;
     await answered(200, 'GET', delivery);
     await answered(202, 'POST', `${delivery}/redeliver`, {});
+    await answered(200, 'GET', '/api/webhook-deliveries/summary');
+    const order = await answered(202, 'POST', '/api/webhook-deliveries/redeliver', { event: 'recovery.success' });
+    await answered(200, 'GET', '/api/webhook-deliveries/resends');
+    await answered(200, 'GET', `/api/webhook-deliveries/resends/${String(order['resendId'])}`);
     await answered(204, 'DELETE', own);
     await answered(409, 'POST', `${delivery}/redeliver`, {});
     for (let count = 1; count < 10; count += 1) await answered(201, 'POST', endpoints, { url });
     await answered(409, 'POST', endpoints, { url });
+  });
+
+  it('alerts: the log, the test button, and its limit', async () => {
+    const own = `/api/clients/${merchant.clientId}`;
+    await answered(200, 'PATCH', own, { notificationChannels: ['SLACK'] });
+    await answered(200, 'GET', `${own}/alerts`);
+    await answered(200, 'POST', `${own}/alerts/test`, {});
+    await answered(200, 'PATCH', own, { alertSlackUrl: world.receiver.url('/slack') });
+    for (let count = 0; count < 6; count += 1) await answered(200, 'POST', `${own}/alerts/test`, {});
+    await answered(429, 'POST', `${own}/alerts/test`, {});
+    const tokens = world.app.service.app.get(UnsubscribeTokens);
+    const { clientId } = merchant;
+    const token = tokens.make({ clientId, channel: 'EMAIL', target: 'ops@acme.example', kind: 'late_success' });
+    await answered(200, 'GET', `/alerts/unsubscribe/${token}`, undefined, {});
+    await answered(200, 'POST', `/alerts/unsubscribe/${token}`, undefined, {});
   });
 
   it('the open routes', async () => {

@@ -27,6 +27,16 @@ interface Page<Row> extends Record<string, unknown> {
   nextAfter: string | null;
 }
 
+interface ResendOrder extends Record<string, unknown> {
+  count: number;
+  superseded: number;
+  resendId: string | null;
+}
+
+interface ReenabledBody extends EndpointBody {
+  reenabled: { ping: object; missed: { count: number; recover: { path: string; body: { since: string } } } };
+}
+
 interface Problem extends Record<string, unknown> {
   code: string;
   errors?: { field: string; accepted: string }[];
@@ -92,6 +102,14 @@ describe('webhook endpoints and deliveries', () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     throw new Error(`no such delivery: ${JSON.stringify(await deliveries(query))}`);
+  }
+
+  async function until(path: string, fits: (body: Record<string, unknown>) => boolean): Promise<void> {
+    for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 20) {
+      if (fits((await api.get<Record<string, unknown>>(path)).body)) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`it stands at ${(await api.get(path)).bytes.toString()}`);
   }
 
   describe('endpoints', () => {
@@ -283,14 +301,96 @@ describe('webhook endpoints and deliveries', () => {
       const missed = [await fail(), await fail()];
       expect((await api.post(`${inUse(id)}/recover`, { since })).status).toBe(409);
 
-      await api.call('PATCH', inUse(id), { body: { enabled: true } });
-      const recovered = await api.post<{ count: number }>(`${inUse(id)}/recover`, { since });
+      const counted = await api.post<ResendOrder>(`${inUse(id)}/recover`, { since, dryRun: true });
+      expect([counted.status, counted.body]).toEqual([202, { count: 2, superseded: 0, resendId: null }]);
+      const { body: back } = await api.call<ReenabledBody>('PATCH', inUse(id), { body: { enabled: true } });
+      expect(back).toMatchObject({ enabled: true, disabledReason: null, disabledAt: null, pausedUntil: null });
+      expect(back.reenabled).toMatchObject({ ping: { delivered: true, statusClass: '2xx' }, missed: { count: 2 } });
+      const { path: offered, body: asked } = back.reenabled.missed.recover;
+      const recovered = await api.post<ResendOrder>(offered, asked);
       expect([recovered.status, recovered.body.count]).toEqual([202, 2]);
       const came = await at(path, 3);
       expect(came.map(({ body }) => body.event)).toEqual(['webhook.test', 'recovery.failed', 'recovery.failed']);
       expect(new Set(came.slice(1).map(({ body }) => body.revtainTransactionId))).toEqual(new Set(missed));
       await deliveryThat(({ status }) => status === 'delivered', `?transactionId=${missed[1]}`);
-      expect((await api.post<{ count: number }>(`${inUse(id)}/recover`, { since })).body.count).toBe(0);
+      expect((await api.post<ResendOrder>(`${inUse(id)}/recover`, { since })).body).toEqual({
+        ...{ count: 0, superseded: 0, resendId: null },
+      });
+
+      const { resendId } = recovered.body;
+      expect((await deliveries(`?resendId=${resendId}`)).map(({ event }) => event)).toEqual(
+        Array(2).fill('recovery.failed'),
+      );
+      const progress = `/api/webhook-deliveries/resends/${resendId}`;
+      await until(progress, ({ status }) => status === 'done');
+      expect((await api.get(progress)).body).toMatchObject({
+        kind: 'missed',
+        total: 2,
+        queued: 2,
+        delivered: 2,
+        failed: 0,
+      });
+      expect((await api.get<Page<{ id: string }>>('/api/webhook-deliveries/resends')).body.data).toMatchObject([
+        { id: resendId },
+      ]);
+      expect((await stranger.get(progress)).status).toBe(404);
+    });
+
+    it('says that the test failed when it enables an endpoint that is still down', async () => {
+      const path = newPath();
+      const { id } = await addEndpoint(path);
+      await api.call('PATCH', inUse(id), { body: { enabled: false } });
+      receiver.answer(path, { status: 500 });
+      const { body } = await api.call<ReenabledBody>('PATCH', inUse(id), { body: { enabled: true } });
+      expect(body).toMatchObject({
+        enabled: true,
+        reenabled: { ping: { delivered: false, statusClass: '5xx' }, missed: { count: 0 } },
+      });
+    });
+
+    it('redelivers many by a filter, counted first, and sums the log up', async () => {
+      const path = newPath();
+      await addEndpoint(path);
+      await fail();
+      await fail();
+      await at(path, 2);
+      await until(
+        '/api/webhook-deliveries/summary',
+        ({ byStatus }) => (byStatus as { delivered: number }).delivered === 2,
+      );
+      const filter = { event: 'recovery.failed', status: 'delivered' };
+      const counted = await api.post<ResendOrder>('/api/webhook-deliveries/redeliver', { ...filter, dryRun: true });
+      expect(counted.body).toEqual({ count: 2, superseded: 0, resendId: null });
+      const ordered = await api.post<ResendOrder>('/api/webhook-deliveries/redeliver', filter);
+      expect([ordered.status, ordered.body.count]).toEqual([202, 2]);
+      const came = await at(path, 4);
+      expect(new Set(came.map(({ body }) => body.id)).size).toBe(2);
+      expect((await api.post('/api/webhook-deliveries/redeliver', {})).status).toBe(400);
+      expect((await api.post('/api/webhook-deliveries/redeliver', { status: 'held' })).status).toBe(400);
+    });
+
+    it('counts the messages that a late payment has prevented', async () => {
+      await addEndpoint(newPath());
+      const before = await api.get<{ messagesPrevented: number }>('/api/webhook-deliveries/summary');
+      expect(before.body.messagesPrevented).toBe(0);
+      const named = { reference: `inv_${++names}`, idempotencyKey: `key_${names}` };
+      const body = {
+        paymentMethodToken: 'pm_test_insufficient_funds_x2',
+        amount: 2_500,
+        ...named,
+        policy: { attemptsMax: 1 },
+      };
+      const failed = await api.post<{ transactionId: string; status: string }>('/api/recovery/execute', body);
+      await deliveryThat(({ status }) => status === 'held', `?transactionId=${failed.body.transactionId}`);
+      const again = { ...body, paymentMethodToken: 'pm_card_visa', idempotencyKey: `key_${++names}` };
+      expect((await api.post<{ status: string }>('/api/recovery/execute', again)).body.status).toBe('succeeded');
+      await deliveryThat(({ status }) => status === 'superseded', `?transactionId=${failed.body.transactionId}`);
+      const { body: summary } = await api.get<{ messagesPrevented: number; byStatus: object }>(
+        '/api/webhook-deliveries/summary',
+      );
+      expect(summary).toMatchObject({ messagesPrevented: 1, byStatus: { superseded: 1, exhausted: 0 } });
+      const past = '?from=2020-01-01T00:00:00Z&to=2020-02-01T00:00:00Z';
+      expect((await api.get(`/api/webhook-deliveries/summary${past}`)).body).toMatchObject({ messagesPrevented: 0 });
     });
 
     it('stops for an endpoint that is deleted, and keeps the log', async () => {

@@ -70,6 +70,11 @@ export class Receiver {
     this.scripts.set(path, [...(this.scripts.get(path) ?? []), ...answers]);
   }
 
+  /** Drops what is left of a mailbox's script: 200 from now on. */
+  forget(path: string): void {
+    this.scripts.delete(path);
+  }
+
   /** What has come to a mailbox so far, oldest first. */
   at(path: string): ReceivedWebhook[] {
     return this.received.filter((webhook) => webhook.path === path);

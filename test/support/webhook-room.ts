@@ -1,3 +1,5 @@
+import pg from 'pg';
+
 import { Clock, SystemClock } from '../../src/platform/clock.js';
 import { BackgroundWorks } from '../../src/platform/background-work.js';
 import { Vault } from '../../src/platform/crypto/vault.js';
@@ -7,6 +9,7 @@ import { Ids } from '../../src/platform/ids.js';
 import { Log } from '../../src/platform/logging/log.js';
 import { SystemRandom } from '../../src/platform/random.js';
 import type { State } from '../../src/recovery/facts.js';
+import { TRY_DEADLINE_MS } from '../../src/webhooks/delivery-policy.js';
 import { DeliveryStore } from '../../src/webhooks/delivery-store.js';
 import { Dispatcher } from '../../src/webhooks/dispatcher.js';
 import { EndpointVault } from '../../src/webhooks/endpoint-secrets.js';
@@ -45,6 +48,23 @@ export interface DeliveryState {
   delivered_at: Date | null;
 }
 
+export interface WebhookRoomOptions {
+  /** When a try is over; the product's own ten seconds unless given. */
+  tryDeadlineMs?: number;
+  /** PEM of the authority whose certificates are believed. */
+  ca?: string;
+}
+
+/** Gives up on a try earlier than the product does, for tests that can not wait. */
+class TimedSender extends Sender {
+  protected override readonly deadlineMs: number;
+
+  constructor(vault: EndpointVault, egress: EgressClient, clock: Clock, deadlineMs = TRY_DEADLINE_MS) {
+    super(vault, egress, clock);
+    this.deadlineMs = deadlineMs;
+  }
+}
+
 interface Booking {
   events: EventType[];
   state?: State;
@@ -77,18 +97,19 @@ export class WebhookRoom {
     private readonly testDatabase: TestDatabase,
     readonly database: Database,
     readonly clock: Clock,
+    { tryDeadlineMs, ca }: WebhookRoomOptions,
   ) {
     const random = new SystemRandom();
     this.ids = new Ids(clock, random);
     this.vault = new Vault(random.bytes(32), [], random);
-    this.egress = new EgressClient({ ports: [443], allowLoopback: true }, clock);
+    this.egress = new EgressClient({ ports: [443], allowLoopback: true }, clock, ca === undefined ? {} : { ca });
     this.store = new DeliveryStore(database, this.ids);
-    this.sender = new Sender(new EndpointVault(this.vault), this.egress, clock);
+    this.sender = new TimedSender(new EndpointVault(this.vault), this.egress, clock, tryDeadlineMs);
   }
 
-  static async open(clock: Clock = new SystemClock()): Promise<WebhookRoom> {
+  static async open(options: WebhookRoomOptions = {}): Promise<WebhookRoom> {
     const testDatabase = await createTestDatabase();
-    return new WebhookRoom(testDatabase, Database.connect(testDatabase.url, 10), clock);
+    return new WebhookRoom(testDatabase, Database.connect(testDatabase.url, 10), new SystemClock(), options);
   }
 
   /** A dispatcher as one process runs it. */
@@ -201,8 +222,21 @@ export class WebhookRoom {
     return (await this.database.query<Row>(WORKER, { text, values })).rows;
   }
 
-  /** Makes what waits for its retry due at once, as time would. */
+  /** Gathers the planner's statistics, as autovacuum does in time. */
+  async analyze(): Promise<void> {
+    const owner = new pg.Client({ connectionString: this.testDatabase.url });
+    await owner.connect();
+    await owner.query('ANALYZE');
+    await owner.end();
+  }
+
+  /** Makes what waits for its retry due at once, as time would, and ends every pause of its endpoints. */
   async hurry(clientId: string): Promise<void> {
+    await this.sql(
+      `UPDATE webhook_endpoints SET throttled_until = NULL, breaker_until = least(breaker_until, now() - interval '1 ms')
+       WHERE client_id = $1`,
+      [clientId],
+    );
     await this.sql(
       `UPDATE webhook_deliveries SET next_try_at = now() - interval '1 second'
        WHERE client_id = $1 AND status = 'pending' AND (lease_until IS NULL OR lease_until < clock_timestamp())`,

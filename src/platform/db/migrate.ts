@@ -7,6 +7,11 @@ import { CreateRecoveries1763700002000 } from './migrations/1763700002000-create
 import { CreateWebhooks1763700003000 } from './migrations/1763700003000-create-webhooks.js';
 import { CreateNetworkLedger1763700004000 } from './migrations/1763700004000-create-network-ledger.js';
 import { AddDebtLookups1763700005000 } from './migrations/1763700005000-add-debt-lookups.js';
+import { AddEndpointHealth1763700010000 } from './migrations/1763700010000-add-endpoint-health.js';
+import { CreateWebhookResends1763700011000 } from './migrations/1763700011000-create-webhook-resends.js';
+import { AllowWebhookRetention1763700012000 } from './migrations/1763700012000-allow-webhook-retention.js';
+import { AddAlertSettings1763700020000 } from './migrations/1763700020000-add-alert-settings.js';
+import { CreateAlertMessages1763700021000 } from './migrations/1763700021000-create-alert-messages.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
@@ -15,6 +20,11 @@ export const MIGRATIONS = [
   CreateWebhooks1763700003000,
   CreateNetworkLedger1763700004000,
   AddDebtLookups1763700005000,
+  AddEndpointHealth1763700010000,
+  CreateWebhookResends1763700011000,
+  AllowWebhookRetention1763700012000,
+  AddAlertSettings1763700020000,
+  CreateAlertMessages1763700021000,
 ];
 
 // Any fixed number does, as long as no other application on the same database takes it.

@@ -22,17 +22,25 @@ export type EgressAnswer =
       excerpt: Buffer;
       durationMs: number;
     }
-  /** `cause` is for our own log: a user is told COULD_NOT_CONNECT, whatever it was. */
-  | { kind: 'no_answer'; cause: string; durationMs: number };
+  /** `text` is what users are told; `cause` is for our own log alone. */
+  | { kind: 'no_answer'; text: typeof COULD_NOT_CONNECT | typeof NO_ANSWER_IN_TIME; cause: string; durationMs: number };
 
-/** The only thing that users hear of a failed call: more would make us a port scanner. */
+/** What users hear of a failed call, whatever the port did: more would make us a port scanner. */
 export const COULD_NOT_CONNECT = 'could not connect';
+/**
+ * The one exception: a receiver that was connected to and took the request, and then said nothing until the deadline. It
+ * tells no more than a status would: for a public address it is said only behind a TLS handshake with a valid
+ * certificate for the very name that the user gave.
+ */
+export const NO_ANSWER_IN_TIME = 'no answer in time';
 
 export interface EgressOptions {
   /** Connections to one origin. */
   connectionsMax?: number;
   /** How names are resolved; the system's way unless given. */
   resolve?: Resolve;
+  /** PEM of authorities to believe in place of the system's; tests have one of their own. */
+  ca?: string;
 }
 
 /**
@@ -51,13 +59,15 @@ export class EgressClient {
     options: EgressOptions = {},
   ) {
     // Our own deadline covers the phases as well; the connector's is the last resort for a socket nobody waits for.
-    const connect = guardedConnect(policy, CONNECT_MAX_MS, options.resolve);
+    const connect = guardedConnect(policy, CONNECT_MAX_MS, options);
     this.agent = new Agent({ connect, connections: options.connectionsMax ?? 64, headersTimeout: 0, bodyTimeout: 0 });
   }
 
   async post(request: EgressRequest): Promise<EgressAnswer> {
     const verdict = this.verdictOn(request.url);
-    if (verdict.kind === 'refused') return { kind: 'no_answer', cause: `the URL ${verdict.message}`, durationMs: 0 };
+    if (verdict.kind === 'refused') {
+      return { kind: 'no_answer', text: COULD_NOT_CONNECT, cause: `the URL ${verdict.message}`, durationMs: 0 };
+    }
     const { origin, pathname, search } = verdict.url;
     const headers = Object.entries(request.headers).flat();
     return Exchange.run(this.clock, request.deadlineMs, (exchange) => {

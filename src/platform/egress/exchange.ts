@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 
 import type { Clock } from '../clock.js';
 import { messageOf } from '../error-facts.js';
-import type { EgressAnswer } from './egress-client.js';
+import { COULD_NOT_CONNECT, type EgressAnswer, NO_ANSWER_IN_TIME } from './egress-client.js';
 
 /** An answer is read no further. */
 const BODY_MAX_BYTES = 16 * 1_024;
@@ -19,6 +19,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private readonly chunks: Buffer[] = [];
   private size = 0;
   private ended = false;
+  private text: typeof COULD_NOT_CONNECT | typeof NO_ANSWER_IN_TIME = COULD_NOT_CONNECT;
   private controller: Dispatcher.DispatchController | null = null;
   private readonly startedMs: number;
   private readonly timer: NodeJS.Timeout;
@@ -34,7 +35,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     private readonly resolve: (answer: EgressAnswer) => void,
   ) {
     this.startedMs = clock.monotonicMs();
-    this.timer = setTimeout(() => this.cutShort('the deadline has passed'), deadlineMs);
+    this.timer = setTimeout(() => this.passDeadline(), deadlineMs);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -65,6 +66,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.end(messageOf(error));
   }
 
+  /** Only who was connected to, past all checks and TLS, can be late; until then every end reads the same. */
+  private passDeadline(): void {
+    if (this.controller) this.text = NO_ANSWER_IN_TIME;
+    this.cutShort('the deadline has passed');
+  }
+
   private cutShort(cause: string): void {
     this.end(cause);
     this.controller?.abort(new Error(cause));
@@ -75,8 +82,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.ended = true;
     clearTimeout(this.timer);
     const durationMs = Math.round(this.clock.monotonicMs() - this.startedMs);
-    const { status, retryAfter } = this;
-    if (status === null) this.resolve({ kind: 'no_answer', cause, durationMs });
+    const { status, retryAfter, text } = this;
+    if (status === null) this.resolve({ kind: 'no_answer', text, cause, durationMs });
     else this.resolve({ kind: 'answered', status, retryAfter, excerpt: Buffer.concat(this.chunks), durationMs });
   }
 }

@@ -4,6 +4,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
 
 import { isGlobalUnicast, isLoopback } from './address-rules.js';
+import { connectThroughProxy } from './proxy-tunnel.js';
 import type { EgressPolicy } from './url-rules.js';
 
 /** Turns a name into every address it has. Tests give one that lies. */
@@ -20,27 +21,38 @@ export class AddressRefused extends Error {
 /**
  * Opens connections for undici, to public addresses only. Checked are the literal, every answer of DNS (one bad answer
  * refuses the name), and the address of the connected socket: whatever lies between, no request byte is written before
- * the last check. A name is looked up once per connection and that very answer is connected to.
+ * the last check. A name is looked up once per connection and that very answer is connected to. With a proxy, the proxy
+ * makes the last of these checks; this machine itself is called without it.
  */
 export function guardedConnect(
   policy: EgressPolicy,
   timeoutMs: number,
-  resolve: Resolve = resolveBySystem,
+  { resolve = resolveBySystem, ca }: { resolve?: Resolve; ca?: string } = {},
 ): buildConnector.connector {
-  const toPublic = connector(isGlobalUnicast, timeoutMs, resolve);
-  const toThisMachine = connector(isLoopback, timeoutMs, resolve);
-  return (options, callback) => {
-    const host = options.hostname.replace(/^\[|\]$/g, '');
+  // What undici is told is listed here and nowhere else: an option such as `socketPath` would pass the guard by.
+  const options = { timeout: timeoutMs, allowH2: false, ...(ca === undefined ? {} : { ca }) };
+  const toPublic = policy.proxy
+    ? proxied(new URL(policy.proxy), options, resolve)
+    : connector(isGlobalUnicast, options, resolve);
+  const toThisMachine = connector(isLoopback, options, resolve);
+  return (target, callback) => {
+    const host = target.hostname.replace(/^\[|\]$/g, '');
     const exempt = policy.allowLoopback && (host === 'localhost' || isLoopback(host));
     const connect = exempt ? toThisMachine : toPublic;
-    connect(options, callback);
+    connect(target, callback);
   };
 }
 
 type Allows = (address: string) => boolean;
 
-function connector(allows: Allows, timeoutMs: number, resolve: Resolve): buildConnector.connector {
-  const connect = buildConnector({ timeout: timeoutMs, allowH2: false, lookup: guardedLookup(allows, resolve) });
+interface TlsOptions {
+  timeout: number;
+  allowH2: boolean;
+  ca?: string;
+}
+
+function connector(allows: Allows, own: TlsOptions, resolve: Resolve): buildConnector.connector {
+  const connect = buildConnector({ ...own, lookup: guardedLookup(allows, resolve) });
   return (options, callback) => {
     const host = options.hostname.replace(/^\[|\]$/g, '');
     // Node looks no literal up, so the guard in the look-up never sees one.
@@ -55,6 +67,33 @@ function connector(allows: Allows, timeoutMs: number, resolve: Resolve): buildCo
       socket.destroy();
       callback(new AddressRefused(address), null);
     });
+  };
+}
+
+/**
+ * Connects by an operator's proxy. The literal is checked here, and so is every answer of DNS where this machine has a
+ * DNS that knows the name; where it has none, only the proxy can look it up. Which address is connected to is the
+ * proxy's word in either case, so it must refuse what is not public by itself (docs/webhooks.md).
+ */
+function proxied(proxy: URL, own: TlsOptions, resolve: Resolve): buildConnector.connector {
+  const secure = buildConnector(own);
+  return (options, callback) => {
+    const host = options.hostname.replace(/^\[|\]$/g, '');
+    const fail = (error: Error) => process.nextTick(() => callback(error, null));
+    const tunnel = () => {
+      const target = { host: options.hostname, port: options.port === '' ? '443' : options.port };
+      connectThroughProxy(proxy, target, own.timeout).then(
+        (httpSocket) => secure({ ...options, httpSocket }, callback),
+        fail,
+      );
+    };
+    if (options.protocol !== 'https:') return fail(new Error('only https goes through the proxy'));
+    if (isIP(host) !== 0) return isGlobalUnicast(host) ? tunnel() : fail(new AddressRefused(host));
+    resolve(host).then((answers) => {
+      const refused = answers.find(({ address }) => !isGlobalUnicast(address));
+      if (refused) fail(new AddressRefused(refused.address));
+      else tunnel();
+    }, tunnel);
   };
 }
 

@@ -7,6 +7,8 @@ export interface EgressPolicy {
   readonly ports: readonly number[];
   /** http and https to a literal loopback address or `localhost`, on any port. */
   readonly allowLoopback: boolean;
+  /** An HTTP proxy that connects for us (CONNECT), as `http://user:password@host:port`; none unless given. */
+  readonly proxy?: string | null;
 }
 
 export type UrlVerdict =
@@ -26,10 +28,12 @@ export function checkUrl(text: string, policy: EgressPolicy): UrlVerdict {
   if (text.length > URL_LENGTH_MAX) return refuse('is too long');
   // WHATWG parsing drops tabs and newlines silently; nobody means them.
   if (/[\s\p{Cc}]/u.test(text)) return refuse('holds a space or a control character');
+  // Browsers read a backslash as a slash, others do not: the two would call different hosts.
+  if (text.includes('\\')) return refuse('holds a backslash');
   const url = parseUrl(text);
   if (!url) return refuse('is no URL');
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return refuse('is neither https nor http');
-  if (url.username !== '' || url.password !== '') return refuse('holds credentials');
+  if (authorityOf(text).includes('@')) return refuse('holds credentials');
   if (url.hash !== '') return refuse('holds a fragment');
   if (policy.allowLoopback && isLoopbackHost(url)) return { kind: 'allowed', url, loopback: true };
   if (url.protocol !== 'https:') return refuse('is not https');
@@ -37,6 +41,8 @@ export function checkUrl(text: string, policy: EgressPolicy): UrlVerdict {
   const host = hostOf(url);
   if (host === '') return refuse('names no host');
   if (isIP(host) !== 0 && !isGlobalUnicast(host)) return refuse('names an address that is not on the public internet');
+  // 0127.0.0.1 is 87.0.0.1 to this parser and 127.0.0.1 to another.
+  if (isIP(host) === 4 && !authorityOf(text).startsWith(host)) return refuse('writes an address in an odd way');
   if (isLocalhost(host)) return refuse('names this machine');
   return { kind: 'allowed', url, loopback: false };
 }
@@ -54,6 +60,11 @@ export function isLoopbackHost(url: URL): boolean {
 
 function isLocalhost(host: string): boolean {
   return /^(?:.+\.)?localhost\.?$/i.test(host);
+}
+
+// As it was written: a parser drops empty credentials and rewrites addresses.
+function authorityOf(text: string): string {
+  return /^[a-z]+:\/*([^/?#]*)/i.exec(text)?.[1] ?? '';
 }
 
 function parseUrl(text: string): URL | null {

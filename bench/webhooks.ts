@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { startEmbeddedPostgres } from '../src/platform/embedded-postgres/embedded-postgres.js';
+import { startScript, stopChild, type Started } from './processes.js';
+import { analyze, createDatabase, type Stops } from './sides.js';
+import { axiosSide, ENDPOINTS, LANES, poolSide, revtainSide, type Send } from './webhook-sides.js';
+
+const HELP = `npm run bench:webhooks -- [--seconds 2] [--rounds 7] [--count 10000]
+
+Webhooks per second: Revtain, which claims each from PostgreSQL, looks whether it is still true, signs, posts and marks it,
+against two that only sign and post: a loop over axios, and a bare pool of undici, which is as fast as Node sends. All have
+${LANES} requests on the wire (Revtain: 8 to each of ${ENDPOINTS} endpoints), one process each, and one receiver. They take turns within
+each round, because a machine's speed drifts: the ratio inside a round counts. Exit code 1 when a median is below its mark.
+`;
+const AXIOS_RATIO_MUST = 4;
+const POOL_RATIO_MUST = 0.55;
+
+interface Options {
+  seconds: number;
+  rounds: number;
+  count: number;
+}
+
+type Name = 'revtain' | 'axios' | 'pool';
+
+function say(text: string): void {
+  console.log(text);
+}
+
+async function setUp(stops: Stops): Promise<Record<Name, Send>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'revtain-bench-'));
+  stops.push(() => Promise.resolve(rmSync(dataDir, { recursive: true, force: true })));
+  say('starting PostgreSQL, the receiver and the service …');
+  const postgres = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+  stops.push(async () => {
+    await postgres.stop();
+    rmSync(postgres.folder, { recursive: true, force: true }); // Not always inside the data folder.
+  });
+  const register = ({ child }: Started) => void stops.push(() => stopChild(child));
+  const receiver = await startScript('./webhook-receiver.js', {}, /ready (\d+)\n/);
+  register(receiver);
+  const url = `http://127.0.0.1:${receiver.said}`;
+  const databaseUrl = await createDatabase(postgres.connectionString, 'bench_webhooks');
+  const revtain = await revtainSide(databaseUrl, url, { register, stops });
+  return {
+    revtain: async (amount) => {
+      const rate = await revtain(amount);
+      await analyze(databaseUrl);
+      return rate;
+    },
+    axios: axiosSide(url),
+    pool: poolSide(url, stops),
+  };
+}
+
+function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return ((low ?? NaN) + (high ?? NaN)) / 2;
+}
+
+/** Whoever goes second finds a warmer machine: the order turns with each round. */
+async function compare(sides: Record<Name, Send>, options: Options): Promise<{ axios: number[]; pool: number[] }> {
+  const names: Name[] = ['revtain', 'axios', 'pool'];
+  const ratios = { axios: [] as number[], pool: [] as number[] };
+  for (let round = 0; round < options.rounds; round += 1) {
+    const rates = { revtain: 0, axios: 0, pool: 0 };
+    for (let turn = 0; turn < names.length; turn += 1) {
+      const name = names[(round + turn) % names.length] ?? 'revtain';
+      rates[name] = await sides[name](options);
+    }
+    ratios.axios.push(rates.revtain / rates.axios);
+    ratios.pool.push(rates.revtain / rates.pool);
+    const shown = names.map((name) => `${name} ${rates[name].toFixed(0).padStart(6)}/s`).join('  ');
+    say(
+      `round ${round + 1}  ${shown}  to axios ${ratios.axios.at(-1)?.toFixed(2)}  to the pool ${ratios.pool.at(-1)?.toFixed(2)}`,
+    );
+  }
+  return ratios;
+}
+
+/** Measures everything and prints it. Returns whether the ratios are what they must be. */
+async function bench(options: Options, stops: Stops): Promise<boolean> {
+  const sides = await setUp(stops);
+  say(`warming up, then ${options.rounds} rounds …`);
+  for (const name of ['revtain', 'axios', 'pool', 'revtain'] as const) await sides[name](options);
+  const ratios = await compare(sides, options);
+  const [toAxios, toPool] = [median(ratios.axios), median(ratios.pool)];
+  say('');
+  say(`ratio to axios, median of the rounds     ${toAxios.toFixed(2)}   (must be >= ${AXIOS_RATIO_MUST})`);
+  say(`ratio to the pool, median of the rounds  ${toPool.toFixed(2)}   (must be >= ${POOL_RATIO_MUST})`);
+  return toAxios >= AXIOS_RATIO_MUST && toPool >= POOL_RATIO_MUST;
+}
+
+/** @throws when an option is no positive whole number. */
+function readOptions(): Options | null {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: { seconds: text, rounds: text, count: text, help: { type: 'boolean' } },
+  });
+  if (values.help) return null;
+  const number = (name: keyof Options, otherwise: number) => {
+    const value = Number(values[name] ?? otherwise);
+    if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a whole number from 1`);
+    return value;
+  };
+  return { seconds: number('seconds', 2), rounds: number('rounds', 7), count: number('count', 10_000) };
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (!options) return say(HELP);
+  const stops: Stops = [];
+  const stopAll = async () => {
+    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stopAll().finally(() => process.exit(130)));
+  }
+  try {
+    process.exitCode = (await bench(options, stops)) ? 0 : 1;
+  } finally {
+    await stopAll();
+  }
+}
+
+await main();

@@ -1,0 +1,95 @@
+import { Injectable } from '@nestjs/common';
+
+import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { Clock } from '../platform/clock.js';
+import { Log } from '../platform/logging/log.js';
+import { WakeableSleep } from '../webhooks/wakeable-sleep.js';
+import { AlertDeliveries } from './deliveries.service.js';
+import { type ClaimedMessage, MessageStore } from './message-store.js';
+import { Turns } from './turns.service.js';
+
+/** An alert waits half a minute for others like it; a second more is no loss. */
+const POLL_MS = 1_000;
+const PAUSE_AFTER_ERROR_MS = 2_000;
+const ON_THE_WIRE_MAX = 16;
+
+/**
+ * Tells operators what waits: groups it, then sends what is due. Any number of processes may run one; what one that died
+ * had claimed is sent again when its lease has run out.
+ */
+@Injectable()
+export class AlertsWorker extends BackgroundWork {
+  override readonly name = 'alerts';
+  private readonly onTheWire = new Set<Promise<void>>();
+  private readonly sleep = new WakeableSleep();
+  private loop: Promise<void> | null = null;
+  private stopping = false;
+
+  constructor(
+    private readonly turns: Turns,
+    private readonly messages: MessageStore,
+    private readonly deliveries: AlertDeliveries,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    works: BackgroundWorks,
+  ) {
+    super();
+    works.register(this);
+  }
+
+  override start(): void {
+    this.stopping = false;
+    this.loop ??= this.run();
+  }
+
+  override async stop(): Promise<void> {
+    this.stopping = true;
+    this.sleep.wake();
+    await this.loop;
+    this.loop = null;
+    await Promise.all(this.onTheWire);
+  }
+
+  /** One round: every due turn, then every message that may go on the wire. Answers how many messages went. */
+  async round(): Promise<number> {
+    await this.turns.takeDue();
+    const room = ON_THE_WIRE_MAX - this.onTheWire.size;
+    if (room <= 0) return 0;
+    const claimed = await this.messages.claimDue(this.clock.now(), room);
+    for (const message of claimed) this.put(message);
+    return claimed.length;
+  }
+
+  /** Resolves when nothing is on the wire any more. */
+  async settled(): Promise<void> {
+    while (this.onTheWire.size > 0) await Promise.all(this.onTheWire);
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      try {
+        if ((await this.round()) === 0) await this.sleep.upTo(POLL_MS);
+      } catch (error) {
+        this.log.error('alerts.interrupted', {}, error);
+        await this.sleep.upTo(PAUSE_AFTER_ERROR_MS);
+      }
+    }
+  }
+
+  private put(message: ClaimedMessage): void {
+    const work = this.deliver(message).finally(() => {
+      this.onTheWire.delete(work);
+      this.sleep.wake();
+    });
+    this.onTheWire.add(work);
+  }
+
+  private async deliver(message: ClaimedMessage): Promise<void> {
+    try {
+      await this.deliveries.deliver(message);
+    } catch (error) {
+      // Its lease runs out, and the next claim tries again.
+      this.log.error('alert.interrupted', { clientId: message.clientId, deliveryId: message.id }, error);
+    }
+  }
+}

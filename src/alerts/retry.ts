@@ -1,0 +1,34 @@
+/** What one try to send a message came to. Texts name a status or a code, never an address. */
+export type SendResult =
+  | { kind: 'sent' }
+  /** Worth another try; `afterMs` is what the receiver asked for. */
+  | { kind: 'try_again'; error: string; afterMs: number | null }
+  /** Another try would be refused as well. */
+  | { kind: 'refused'; error: string }
+  /** The number has answered STOP: nothing may be sent there any more. */
+  | { kind: 'stopped'; error: string };
+
+export type Verdict = { kind: 'sent' } | { kind: 'retry'; nextTryAt: Date } | { kind: 'failed' } | { kind: 'stopped' };
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Pauses after the first, second … failed try, while another channel stands ready to take over. */
+const PAUSES_MS: readonly number[] = [10 * SECOND, MINUTE, 5 * MINUTE];
+/** Where none does, the message is all there is: it goes on for a day. */
+const LONG_PAUSES_MS: readonly number[] = [...PAUSES_MS, 15 * MINUTE, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR, 8 * HOUR];
+const ASKED_MAX_MS = HOUR;
+
+/**
+ * Decides what follows one try. @param tries made so far, this one included
+ * @param hasNext whether another channel can take over
+ */
+export function judgeSend(result: SendResult, tries: number, hasNext: boolean, now: Date): Verdict {
+  if (result.kind === 'sent') return { kind: 'sent' };
+  if (result.kind === 'stopped') return { kind: 'stopped' };
+  const pauseMs = (hasNext ? PAUSES_MS : LONG_PAUSES_MS)[tries - 1];
+  if (result.kind === 'refused' || pauseMs === undefined) return { kind: 'failed' };
+  const waitMs = Math.max(pauseMs, Math.min(result.afterMs ?? 0, ASKED_MAX_MS));
+  return { kind: 'retry', nextTryAt: new Date(now.getTime() + waitMs) };
+}

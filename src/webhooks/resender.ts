@@ -1,0 +1,136 @@
+import { Injectable } from '@nestjs/common';
+
+import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { Clock } from '../platform/clock.js';
+import { Database, type Scope, type Transaction } from '../platform/db/database.js';
+import { Ids } from '../platform/ids.js';
+import { Log } from '../platform/logging/log.js';
+import { Dispatcher } from './dispatcher.js';
+import { QUEUE_KNOWN, QUEUE_NEW, STEP, TAKE_RUNNING, takeFitting, takeMissed } from './resend-sql.js';
+import type { ResendRow } from './resend-view.js';
+import { WakeableSleep } from './wakeable-sleep.js';
+
+const WORKER: Scope = { role: 'worker' };
+/** Orders of other processes are found so soon at the latest. */
+const POLL_MS = 1_000;
+/** An order takes a step so often at most. */
+const STEP_EVERY_MS = 200;
+/** So many of one order wait to be sent at once: its receiver sets the pace, and new events pass by the rest. */
+const WAITING_MAX = 100;
+
+interface Taken extends ResendRow {
+  is_endpoint_enabled: boolean;
+  waiting: number;
+}
+
+interface Candidate extends Record<string, unknown> {
+  cursor_id: string;
+  event_id: string;
+  delivery_id: string | null;
+}
+
+/**
+ * Works orders to send many deliveries again, a step at a time: each step queues some and remembers how far it came in
+ * one transaction, so a process that dies loses and repeats nothing, and any other one goes on.
+ */
+@Injectable()
+export class Resender extends BackgroundWork {
+  override readonly name = 'resender';
+  private readonly sleep = new WakeableSleep();
+  private loop: Promise<void> | null = null;
+  private stopping = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly dispatcher: Dispatcher,
+    private readonly ids: Ids,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    works: BackgroundWorks,
+  ) {
+    super();
+    works.register(this);
+  }
+
+  override start(): void {
+    this.stopping = false;
+    this.loop ??= this.run();
+  }
+
+  override async stop(): Promise<void> {
+    this.stopping = true;
+    this.wake();
+    await this.loop;
+    this.loop = null;
+  }
+
+  /** There is a new order: look at once. */
+  wake(): void {
+    this.sleep.wake();
+  }
+
+  private async run(): Promise<void> {
+    let pauseMs = 0;
+    while (!this.stopping) {
+      try {
+        const worked = await this.step();
+        if (worked) pauseMs = STEP_EVERY_MS;
+        else await this.sleep.upTo(pauseMs);
+        if (!worked) pauseMs = POLL_MS;
+      } catch (error) {
+        this.log.error('resend.interrupted', {}, error);
+        await this.sleep.upTo(POLL_MS);
+      }
+    }
+  }
+
+  /** Takes the next step of one order. False when none is due for a step. */
+  private async step(): Promise<boolean> {
+    const now = this.clock.now();
+    const queued = await this.database.transaction(WORKER, async (tx) => {
+      const before = new Date(now.getTime() - STEP_EVERY_MS);
+      const { rows } = await tx.query<Taken>({ name: 'take_resend', text: TAKE_RUNNING, values: [before] });
+      return rows[0] ? this.workOn(tx, rows[0], now) : null;
+    });
+    if (queued !== null && queued > 0) this.dispatcher.wake();
+    return queued !== null;
+  }
+
+  /** Answers how many deliveries it has queued. */
+  private async workOn(tx: Transaction, order: Taken, now: Date): Promise<number> {
+    const room = WAITING_MAX - order.waiting;
+    if (!order.is_endpoint_enabled) return this.write(tx, order, { status: 'stopped', candidates: [], now });
+    if (room <= 0) return this.write(tx, order, { status: 'running', candidates: [], now });
+    const candidates = (await tx.query<Candidate>(takingOf(order, room))).rows;
+    await this.queue(tx, order, candidates, now);
+    return this.write(tx, order, { status: candidates.length < room ? 'done' : 'running', candidates, now });
+  }
+
+  private async queue(tx: Transaction, order: Taken, candidates: Candidate[], now: Date): Promise<void> {
+    const known = candidates.flatMap(({ delivery_id: id }) => (id === null ? [] : [id]));
+    const fresh = candidates.filter(({ delivery_id: id }) => id === null).map(({ event_id: id }) => id);
+    if (known.length > 0) await tx.query({ text: QUEUE_KNOWN, values: [order.client_id, known, now, order.id] });
+    if (fresh.length === 0) return;
+    const deliveryIds = fresh.map(() => this.ids.prefixed('dlv'));
+    await tx.query({
+      text: QUEUE_NEW,
+      values: [order.client_id, order.endpoint_id, fresh, deliveryIds, now, order.id],
+    });
+  }
+
+  private async write(
+    tx: Transaction,
+    order: Taken,
+    { status, candidates, now }: { status: ResendRow['status']; candidates: Candidate[]; now: Date },
+  ): Promise<number> {
+    const cursorId = candidates.at(-1)?.cursor_id ?? order.cursor_id;
+    await tx.query({ text: STEP, values: [order.client_id, order.id, status, cursorId, candidates.length, now] });
+    return candidates.length;
+  }
+}
+
+function takingOf(order: Taken, limit: number) {
+  const span = { clientId: order.client_id, afterId: order.cursor_id, endId: order.end_id };
+  if (order.kind === 'missed') return takeMissed(span, order.endpoint_id ?? '', limit);
+  return takeFitting(span, order.asked, limit);
+}
