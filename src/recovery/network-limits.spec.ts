@@ -214,7 +214,7 @@ describe('loading the tables', () => {
   it('reads good rows', () => {
     expect(build(GOOD_LIMIT).limits[0]).toMatchObject({ fullAt: 9, windowHours: 24, networkFigure: 10 });
     expect(build(GOOD_LIMIT).fees[0]).toMatchObject({ fromMs: Date.UTC(2026, 0, 1), untilMs: null });
-    expect(LIMIT_TABLES.limits).toHaveLength(10);
+    expect(LIMIT_TABLES.limits).toHaveLength(17);
   });
 
   it.each([

@@ -154,16 +154,16 @@ function countedBy(limit: NetworkLimit, seen: SeenAttempt[], brand: string, now:
       return seen.slice(1);
     case 'category_1':
       return seen.filter((one) => networkRow('visa', one.networkDeclineCode)?.visaCategory === 1);
-    case 'advice_03':
-      return seen.filter((one) => one.networkAdviceCode === '03');
-    case 'advice_21':
-      return seen.filter((one) => one.networkAdviceCode === '21');
     case 'return_code': // Without a raw code the router has judged the gateway's own.
       return ofDebt.filter((one) => (networkRow(brand, one.networkDeclineCode)?.autoRetry ?? 'yes') !== 'yes');
     case 'representments':
       return ofDebt.slice(1);
     case 'older_than':
       return ofDebt.filter((one) => now.getTime() - one.at.getTime() > (limit.windowHours ?? 0) * HOUR_MS);
+    default: {
+      const advice = limit.counts.slice('advice_'.length);
+      return seen.filter((one) => one.networkAdviceCode === advice);
+    }
   }
 }
 

@@ -102,12 +102,19 @@ export function adviceRowsOf(signals: DeclineSignals, hints: RouteHints): readon
 
 const NO_ADVICE: readonly AdviceRow[] = [];
 
-/** The row of the decline code, else of the error code; null when neither has one. */
+/** What a gateway says with every decline: beside a decline code it adds nothing. */
+const GENERIC_ERROR = 'card_declined';
+
+/**
+ * The row of the decline code, else of the error code; null when neither has one. A decline code that no table knows stays
+ * unlisted, whatever generic error it came with.
+ */
 export function codeRowOf(signals: DeclineSignals): DeclineRow | null {
   const declineCode = plainCode(signals.declineCode);
   const errorCode = plainCode(signals.errorCode);
   const byDecline = declineCode === null ? null : findDeclineRow(declineCode);
-  return byDecline ?? (errorCode === null ? null : findDeclineRow(errorCode, 'error_code'));
+  if (byDecline !== null || errorCode === null) return byDecline;
+  return declineCode !== null && errorCode === GENERIC_ERROR ? null : findDeclineRow(errorCode, 'error_code');
 }
 
 /** The step that an advice row asks for; null when it says nothing about whether to charge. */

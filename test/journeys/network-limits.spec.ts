@@ -42,9 +42,10 @@ async function alertsOf(transactionId: string): Promise<Record<string, unknown>[
   return rows.map(({ facts }) => facts);
 }
 
-/** The most charges that the gateway's own ledger has in any window of this length. */
-async function mostWithin(windowMs: number): Promise<number> {
-  const times = (await merchant.ledger()).map(({ at }) => new Date(at).getTime());
+/** The most charges declined with a code that the gateway's own ledger has in any window of this length. */
+async function mostWithin(windowMs: number, code = 'do_not_honor'): Promise<number> {
+  const declined = (await merchant.ledger()).filter(({ declineCode }) => declineCode === code);
+  const times = declined.map(({ at }) => new Date(at).getTime());
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + windowMs).length));
 }
 
@@ -202,5 +203,27 @@ describe('a command on a card whose limit is full', () => {
     const refused = await merchant.retry(body.transactionId);
     expect(seen(refused)).toMatchObject({ http: 409, code: 'not_retryable', rule: 'network_limit:debit_return_code' });
     expect(await merchant.ledger()).toHaveLength(debits);
+  });
+
+  it('nor earlier than Mastercard’s advice says, whoever asks for it', async () => {
+    const token = `${MASTERCARD}__mac_30`;
+    const { body } = await merchant.execute({ paymentMethodToken: token });
+    const refused = await merchant.retry(body.transactionId);
+    const rule = 'network_limit:mastercard_advice_30';
+    expect(seen(refused)).toMatchObject({ http: 409, code: 'not_retryable', rule });
+    await merchant.cancel(body.transactionId);
+    const again = await merchant.execute({ paymentMethodToken: token, reference: 'another name' });
+    expect(seen(again)).toMatchObject({ http: 202, state: 'queued', attemptCount: 0 });
+    expect(String(again.body.scheduledFor) >= later(body.createdAt, 10 * DAY_MS)).toBe(true);
+    expect(await merchant.ledger()).toHaveLength(1);
+  });
+});
+
+describe('a charge that is answered with a code no table knows', () => {
+  it('is retried the careful way, and told to the operator', async () => {
+    const { body } = await merchant.execute({ paymentMethodToken: 'pm_test_zz_77' });
+    expect(body).toMatchObject({ state: 'queued', declineCode: 'zz_77' });
+    expect(await timelineRules(body.transactionId)).toContain('unlisted_code');
+    expect(await world.alertsOf(merchant.clientId)).toContain('unlisted_decline_code');
   });
 });
