@@ -42,7 +42,7 @@ const fields: [field: string, value: unknown, code?: string][] = [
   ...[null, '2500', 0, -1, 49, 43, 25.5, 100_000_001, 1e15, true].map(wrong('amount', 'invalid_amount')),
   ...['US', 'DOLLARS', 'XXX', 'us$', 840, null].map(wrong('currency')),
   ...['', 'k'.repeat(129), 5, {}].map(wrong('idempotencyKey')),
-  ...['', 'not a code', 'c'.repeat(65), 5].map(wrong('originalDeclineCode')),
+  ...['', 'not a code', 'c'.repeat(101), 5].map(wrong('originalDeclineCode')),
   ...['', 'no code', 5].map(wrong('originalAdviceCode')),
   ...['', 'no code', 5].map(wrong('originalNetworkDeclineCode')),
   ...['', 'no code', 5].map(wrong('originalNetworkAdviceCode')),
