@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 
 import type { Caller } from '../clients/caller.js';
 import { clientNow } from '../clients/client-settings.js';
-import { Acceptance, type AcceptancePlan } from '../engine/acceptance.js';
+import { Acceptance } from '../engine/acceptance.js';
+import type { AcceptancePlan } from '../engine/acceptance-plan.js';
 import { unchanged, type Change } from '../engine/change.js';
 import { Engine } from '../engine/engine.js';
 import { executeBody } from '../engine/presenter.js';

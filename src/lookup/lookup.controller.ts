@@ -6,6 +6,7 @@ import { entityTag, isUnmodified } from '../platform/http/entity-tag.js';
 import { notFound } from '../platform/http/domain-error.js';
 import { routeDecline } from '../recovery/decline.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
+import { customerText } from '../recovery/wording.js';
 import { findDeclineRow, TABLES, type DeclineRow } from '../recovery/tables.js';
 
 /** The table changes with a release only. */
@@ -57,7 +58,8 @@ function view(row: DeclineRow | null, code: string): object {
     recommendedAction: route.recommendedAction,
     finalAction: route.finalAction,
     recommendedActionDetail: route.detail,
-    customerMessageSafe: route.customerMessageSafe,
+    customerMessageSafe: customerText(route, false),
+    customerMessageSafeFinal: customerText(route, true),
     source: row?.source ?? null,
   };
 }

@@ -53,9 +53,16 @@ describe('looking up decline codes, without a key', () => {
     const texts = await Promise.all(
       codes.map(async (code) => {
         const { body } = await look(`/stripe/${code}`);
-        return ((await body.json()) as { customerMessageSafe: string }).customerMessageSafe;
+        const row = (await body.json()) as { customerMessageSafe: string; customerMessageSafeFinal: string };
+        return `${row.customerMessageSafe}|${row.customerMessageSafeFinal}`;
       }),
     );
     expect(new Set(texts).size).toBe(1);
+  });
+
+  it('the last word to the customer promises no further try', async () => {
+    const { body } = await look('');
+    const { data } = (await body.json()) as { data: { customerMessageSafeFinal: string }[] };
+    expect(data.filter(({ customerMessageSafeFinal: text }) => /try again/i.test(text))).toEqual([]);
   });
 });

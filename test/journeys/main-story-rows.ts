@@ -79,7 +79,7 @@ const blockedAtOnce = (code: string, advice: string): Row => ({
   end: { ...NEVER, advice, charges: 0, trigger: 'initial' },
 });
 
-/** BEHAVIOUR section 9, but for the rows that need a hand at the bank. */
+/** The main story of docs/behaviour.md, but for the rows that need a hand at the bank. */
 export const ROWS: Row[] = [
   collectedNow(null),
   spentAfterCharge('no code, a card that never works', token('pm_test_do_not_honor'), AMBIGUOUS),
