@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { DeclineSignals } from '../recovery/facts.js';
 import type { LimitHold, SeenAttempt } from '../recovery/network-limits.js';
 import { Database, type OwnTransaction, type Scope, type Statement } from '../platform/db/database.js';
+import type { Obstacles } from './change-statement.js';
 import type { Attempt, AttemptOutcome, Recovery } from './recovery.js';
 import { foreignCharges, holdOn, seenOfForeign, type SeenCharge } from './seen-charges.js';
 
@@ -84,22 +85,35 @@ export class CardLedger {
     return this.fromRows(known, recovery, now);
   }
 
+  /** For a card that nobody is known to have charged: under its lock, no limit can be full where none of these rows is. */
+  neverCharged(recovery: Recovery): { lock: Statement; obstacles: Obstacles } {
+    const { clientId, cardFingerprint, tokenHash } = recovery;
+    return { lock: lockOf(recovery), obstacles: { sql: anyChargeSql, values: [clientId, cardFingerprint, tokenHash] } };
+  }
+
   /**
    * The same, under the card's lock: whoever opens a charge in this transaction has taken the place that it found free.
    */
   async held(tx: OwnTransaction, recovery: Recovery, now: Date): Promise<LimitHold | null> {
-    const { clientId, cardFingerprint, tokenHash } = recovery;
-    const card = cardFingerprint ?? tokenHash.toString('hex');
-    const [, seen] = await tx.flight([
-      {
-        name: 'card_lock',
-        text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 1))',
-        values: [`${clientId}:${card}`],
-      },
-      this.statement(recovery, 'worker'),
-    ]);
+    const [, seen] = await tx.flight([lockOf(recovery), this.statement(recovery, 'worker')]);
     return this.fromRows(seen?.rows ?? [], recovery, now);
   }
+}
+
+/** One at a time opens a charge of a card, among all workers. */
+function lockOf({ clientId, cardFingerprint, tokenHash }: Recovery): Statement {
+  const text = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 1))';
+  return { name: 'card_lock', text, values: [`${clientId}:${cardFingerprint ?? tokenHash.toString('hex')}`] };
+}
+
+/** Any charge of the card, whoever made it and however it ended. */
+function anyChargeSql(first: number): string {
+  const [client, fingerprint, token] = [`$${first}::text`, `$${first + 1}::text`, `$${first + 2}::bytea`];
+  const from = (table: string) => `
+    (SELECT FROM ${table} WHERE client_id = ${client} AND card_fingerprint = ${fingerprint} LIMIT 1)
+    UNION ALL
+    (SELECT FROM ${table} WHERE client_id = ${client} AND token_hash = ${token} LIMIT 1)`;
+  return `${from('attempts')} UNION ALL ${from('seen_charges')}`;
 }
 
 function seenOf(row: SeenRow, { debtName }: Recovery): SeenAttempt {

@@ -89,13 +89,18 @@ export function insertStatement(
   return statement(kind, () => insertSql(obstacles.sql(2), underKey ? values.length + 1 : null), values, parts);
 }
 
-/** The statement that writes a change under its lease. `written` 0: the lease was lost, and nothing was written. */
-export function saveStatement(change: Change, ids: Ids, realNow: Date): Statement {
+/**
+ * The statement that writes a change under its lease, unless one of the `obstacles` is there. `written` 0: nothing was
+ * written, because of one of them or because the lease was lost.
+ */
+export function saveStatement(change: Change, ids: Ids, realNow: Date, obstacles?: Obstacles): Statement {
   const { clientId, id, leaseToken, state } = change.recovery;
   const parts = partsOf(change, ids, realNow);
   if (state === 'succeeded' || state === 'cancelled') parts.push({ name: 'withdrawn', values: [realNow] });
   const values = [JSON.stringify(recoveryToRowJson(change.recovery)), clientId, id, leaseToken];
-  return statement('save', () => SAVE, values, parts);
+  if (!obstacles) return statement('save', () => SAVE, values, parts);
+  const sql = () => saveUnlessSql(obstacles.sql(values.length + 1));
+  return statement('save_unless', sql, [...values, ...obstacles.values], parts);
 }
 
 const NO_OBSTACLES: Obstacles = { sql: () => 'SELECT WHERE false', values: [] };
@@ -127,6 +132,14 @@ const SAVE = `guarded AS (
     FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) n
     WHERE r.client_id = $2 AND r.id = $3 AND r.lease_token = $4
     RETURNING r.client_id, r.id, r.state)`;
+
+function saveUnlessSql(obstacles: string): string {
+  const guarded = SAVE.replace(
+    'AND r.lease_token = $4',
+    'AND r.lease_token = $4 AND NOT EXISTS (SELECT FROM obstacle)',
+  );
+  return `obstacle AS MATERIALIZED (${obstacles}), ${guarded}`;
+}
 
 /** The parts that a change has, the answer first. */
 function partsOf(change: Change, ids: Ids, realNow: Date): Part[] {
@@ -163,7 +176,7 @@ const texts = new Map<string, string>();
 
 /** Each set of parts is a statement of its own, prepared under its own name (of which PostgreSQL reads 63 characters). */
 function statement(
-  kind: 'accept' | 'accept_unless' | 'save',
+  kind: 'accept' | 'accept_unless' | 'save' | 'save_unless',
   guarded: () => string,
   first: unknown[],
   parts: Part[],
@@ -174,7 +187,7 @@ function statement(
   let text = texts.get(name);
   if (text === undefined) {
     const members = [guarded(), ...parts.map((part, index) => PARTS[part.name](places[index] ?? []))];
-    const obstructed = kind === 'save' ? '' : ', EXISTS (SELECT FROM obstacle) AS obstructed';
+    const obstructed = kind.startsWith('save') ? '' : ', EXISTS (SELECT FROM obstacle) AS obstructed';
     text = `WITH ${members.join(',')} SELECT (SELECT count(*)::int FROM guarded) AS written${obstructed}`;
     texts.set(name, text);
   }

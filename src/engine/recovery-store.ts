@@ -56,6 +56,13 @@ export class RecoveryStore {
     return change.recovery;
   }
 
+  /** As `save`, under a lock and unless one of the obstacles is there; false when nothing was written, for whatever reason. */
+  async saveIfFree(change: Change, lock: Statement, obstacles: Obstacles): Promise<boolean> {
+    const save = saveStatement(change, this.ids, this.clock.now(), obstacles);
+    const [, saved] = await this.database.flight(WORKER, [lock, save]);
+    return saved?.rows[0]?.['written'] === 1;
+  }
+
   /**
    * As `save`, unless `obstacle` finds something in the same transaction: then nothing is written, and that is returned.
    * @throws {LeaseLost}

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
-import type { OwnTransaction } from '../platform/db/database.js';
+import type { OwnTransaction, Statement } from '../platform/db/database.js';
+import type { Obstacles } from './change-statement.js';
 import type { Decision, Outcome, Route, Trigger } from '../recovery/facts.js';
 import { declineCodeOf } from '../recovery/decline.js';
 import { step, type AlertDraft, type Change } from './change.js';
@@ -30,14 +31,21 @@ export class RecoveryWriter {
     return this.store.save(await this.complete(kept, context, answer));
   }
 
-  /** As `proceed`, unless `obstacle` finds something in the same transaction: then nothing is written. */
+  /**
+   * As `proceed`, unless `obstacle` finds something in the same transaction: then nothing is written. Where `free` is true
+   * of the rows, nothing can be found, and all of it is one flight.
+   */
   async proceedUnless<T>(
     change: Change,
     context: WorkContext,
+    free: { lock: Statement; obstacles: Obstacles },
     obstacle: (tx: OwnTransaction) => Promise<T | null>,
   ): Promise<{ kind: 'written'; recovery: Recovery } | { kind: 'obstacle'; found: T }> {
     const kept: Change = { ...change, recovery: { ...change.recovery, leaseOwner: this.store.owner } };
     const complete = await this.complete(kept, context, null);
+    if (await this.store.saveIfFree(complete, free.lock, free.obstacles)) {
+      return { kind: 'written', recovery: complete.recovery };
+    }
     const found = await this.store.saveUnless(complete, obstacle);
     return found === null ? { kind: 'written', recovery: complete.recovery } : { kind: 'obstacle', found };
   }
