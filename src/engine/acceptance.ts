@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
+import type { AccountRefused } from '../gateways/gateway.js';
 import { Random } from '../platform/random.js';
 import { decideFirstStep, needsMandate, type FirstStepDecision } from '../recovery/first-step.js';
 import type { Decision } from '../recovery/facts.js';
@@ -53,9 +54,8 @@ export class Acceptance {
       case 'refused':
         return when === 'acceptance' ? understood : planned(refusedLater(recovery, understood.refusal, context));
       case 'silent':
-        return planned(waitForReading(recovery, context));
       case 'account':
-        return planned(awaitAccount(await this.reader.pauseClient(recovery, understood.refusal, context)));
+        return this.untold(recovery, understood, context);
       case 'read':
         return this.afterReading(understood, token, context, when);
     }
@@ -86,17 +86,11 @@ export class Acceptance {
     const resolved = withOriginalDecision(before.recovery, original);
     const paymentId = takenOnId(resolved, read, original);
     const takenOn = paymentId === null ? null : await readTakenOn(resolved, paymentId, context, when);
-    if (takenOn?.kind === 'silent') return planned(waitForReading(read, context));
-    if (takenOn?.kind === 'account') {
-      return planned(awaitAccount(await this.reader.pauseClient(read, takenOn.refusal, context)));
-    }
+    if (takenOn && takenOn.kind !== 'read') return this.untold(read, takenOn, context);
     const { recovery: charged, decision } = takenOn ?? { recovery: resolved, decision: original };
     if (decision && !clears(decision)) return this.notCleared(charged, decision, context, when);
     const beside = await readSiblings(charged, before.siblings, context, when);
-    if (beside.kind === 'silent') return planned(waitForReading(read, context));
-    if (beside.kind === 'account') {
-      return planned(awaitAccount(await this.reader.pauseClient(read, beside.refusal, context)));
-    }
+    if (beside.kind === 'silent' || beside.kind === 'account') return this.untold(read, beside, context);
     if (beside.kind === 'decided') return this.notCleared(charged, beside.decision, context, when);
     const { recovery } = beside;
     // A card that the customer has just given is charged at once, whatever became of the one before.
@@ -108,6 +102,16 @@ export class Acceptance {
     const changed = isNewer(recovery.card, failedCard ?? before.card);
     const known = changed ? { ...recovery, hints: { ...recovery.hints, cardChanged: true as const } } : recovery;
     return this.firstStep(known, before.hold, false, context);
+  }
+
+  /** The gateway told nothing: read again later, or once it lets the account in again. */
+  private async untold(
+    recovery: Recovery,
+    why: { kind: 'silent' } | { kind: 'account'; refusal: AccountRefused },
+    context: WorkContext,
+  ): Promise<AcceptancePlan> {
+    if (why.kind === 'silent') return planned(waitForReading(recovery, context));
+    return planned(awaitAccount(await this.reader.pauseClient(recovery, why.refusal, context)));
   }
 
   /** A reading that leaves nothing to charge: refused, looked at again, or the end. */

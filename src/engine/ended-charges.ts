@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 
-import { nextBankPollAt, nextLookAt, whatNotExecutedAllows } from '../recovery/looks.js';
+import { whatNotExecutedAllows } from '../recovery/looks.js';
 import { readSettlement, type Settlement } from '../recovery/payment-looks.js';
-import { rule } from '../recovery/rules.js';
-import { quietly, step, unchanged, type Change } from './change.js';
+import { quietly, unchanged, type Change } from './change.js';
 import { lateSuccess } from './closing.js';
 import { callOptions } from './debt-reader.js';
 import { DebtHistory } from './debt-history.js';
+import { lookedInVain } from './looked-in-vain.js';
 import { readPaymentObject } from './payment-object.js';
 import type { Attempt, Recovery } from './recovery.js';
 import { endAttempt, noteDecline, RecoveryWriter } from './recovery-writer.js';
@@ -77,15 +77,7 @@ export class EndedCharges {
   }
 
   private again(recovery: Recovery, attempt: Attempt, reading: string, context: WorkContext): Promise<Recovery> {
-    const now = context.now();
-    const since = recovery.waitingSince ?? attempt.lostAt ?? attempt.openedAt;
-    const atBank = attempt.outcome === 'pending';
-    const dueAt = atBank ? nextBankPollAt(since, now) : nextLookAt(since, now);
-    const looked = rule(atBank ? 'outcome_pending' : 'outcome_unknown');
-    const inputs = { attemptId: attempt.id, reading };
-    const patch = { dueAt, dueKind: 'settle' as const };
-    const noted = step(unchanged(recovery), patch, { type: 'looked', rule: looked, at: now, actor: 'engine', inputs });
-    return this.writer.finish(noted, context);
+    return this.writer.finish(lookedInVain(recovery, attempt, { reading }, context.now()).change, context);
   }
 }
 

@@ -22,8 +22,8 @@ export class FallbackTokens {
 
   /**
    * Makes the next fallback token the one that is charged. Passed over are the card just charged, one that this debt
-   * must not be charged to, one that its country lets nobody charge off-session, one whose network's limits are full, and a token that the gateway does not know: with none left, `fallbackLeft` is 0 and the
-   * card stays what it was.
+   * must not be charged to, one that its country lets nobody charge off-session, one whose network's limits are full, and
+   * a token that the gateway does not know: with none left, `fallbackLeft` is 0 and the card stays what it was.
    */
   async take(change: Change, context: WorkContext): Promise<{ kind: 'taken' | 'none'; change: Change }> {
     const tokens = this.tokensLeft(change.recovery);

@@ -6,7 +6,6 @@ import type { Outcome } from '../recovery/facts.js';
 import {
   LOST_FOR_TOO_LONG_MS,
   nextBankPollAt,
-  nextLookAt,
   PENDING_FOR_TOO_LONG_MS,
   whatNotExecutedAllows,
 } from '../recovery/looks.js';
@@ -18,6 +17,7 @@ import { Charging } from './charging.js';
 import { callOptions } from './debt-reader.js';
 import { DebtHistory } from './debt-history.js';
 import { EndedCharges } from './ended-charges.js';
+import { lookedInVain } from './looked-in-vain.js';
 import { readPaymentObject } from './payment-object.js';
 import { roundFactsOf, type Attempt, type Recovery } from './recovery.js';
 import { decided, endAttempt, RecoveryWriter } from './recovery-writer.js';
@@ -219,20 +219,7 @@ export class Reconciliation {
     inputs: Record<string, string>,
   ): Promise<Recovery> {
     const now = context.now();
-    const since = recovery.waitingSince ?? attempt.lostAt ?? attempt.openedAt;
-    const atBank = attempt.outcome === 'pending';
-    const dueAt = atBank ? nextBankPollAt(since, now) : nextLookAt(since, now);
-    const noted = step(
-      unchanged(recovery),
-      { dueAt, dueKind: 'settle' },
-      {
-        type: 'looked',
-        rule: rule(atBank ? 'outcome_pending' : 'outcome_unknown'),
-        at: now,
-        actor: 'engine',
-        inputs: { attemptId: attempt.id, ...inputs },
-      },
-    );
+    const { change: noted, since, atBank, dueAt } = lookedInVain(recovery, attempt, inputs, now);
     // A debit at the bank takes the days it takes: the round's deadline waits for it.
     const suspended =
       atBank && dueAt >= recovery.deadlineAt
@@ -259,6 +246,6 @@ function overdue(recovery: Recovery, since: Date, now: Date, atBank: boolean): A
   ];
 }
 
-export function tokenOf(reading: PaymentFacts | InvoiceFacts): string | null {
+function tokenOf(reading: PaymentFacts | InvoiceFacts): string | null {
   return reading.kind === 'invoice' ? (reading.payment?.id ?? reading.id) : reading.id;
 }
