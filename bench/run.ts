@@ -1,15 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { startEmbeddedPostgres } from '../src/platform/embedded-postgres/embedded-postgres.js';
 import { demandSameWork, type Work, webhooksOf, workOf } from './fairness.js';
 import { load, type Measured } from './load.js';
-import { cpuMs, peakMemoryMib, type Started, startScript, stopChild } from './processes.js';
-import { analyze, createDatabase, type Side, type SideName, startNaive, startRevtain, type Stops } from './sides.js';
+import { cpuMs, peakMemoryMib, startScript } from './processes.js';
+import { median, registerIn, runBench, startPostgres, type Stops } from './runner.js';
+import { analyze, createDatabase, type Side, type SideName, startNaive, startRevtain } from './sides.js';
 
 const HELP = `npm run bench -- [--seconds 3] [--rounds 9] [--connections 32] [--delivering]
 
@@ -52,15 +49,9 @@ function say(text: string): void {
 
 /** Starts everything; `stops` gets how to stop it, step by step, so that a failure in between leaves nothing behind. */
 async function setUp({ delivering }: Options, stops: Stops): Promise<Scene> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'revtain-bench-'));
-  stops.push(() => Promise.resolve(rmSync(dataDir, { recursive: true, force: true })));
   say('starting PostgreSQL, the stub gateway and both services …');
-  const postgres = await startEmbeddedPostgres({ dataDir, log: () => undefined });
-  stops.push(async () => {
-    await postgres.stop();
-    rmSync(postgres.folder, { recursive: true, force: true }); // Not always inside the data folder.
-  });
-  const register = ({ child }: Started) => void stops.push(() => stopChild(child));
+  const postgres = await startPostgres(stops);
+  const register = registerIn(stops);
   const gateway = await startScript('./stub-gateway.js', {}, /ready (\d+)\n/);
   register(gateway);
   const stub = `http://127.0.0.1:${gateway.said}`;
@@ -119,12 +110,6 @@ async function compare(scene: Scene, options: Options): Promise<number[]> {
   return ratios;
 }
 
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return ((low ?? NaN) + (high ?? NaN)) / 2;
-}
-
 /** The core alone, in a process of its own. Returns whether it is as fast as it must be. */
 function benchDecisions(): boolean {
   const script = fileURLToPath(new URL('../../bench/decisions.mjs', import.meta.url));
@@ -177,19 +162,10 @@ function readOptions(): Options | null {
 async function main(): Promise<void> {
   const options = readOptions();
   if (!options) return say(HELP);
-  const stops: Stops = [];
-  const stopAll = async () => {
-    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stopAll().finally(() => process.exit(130)));
-  }
-  try {
+  await runBench(async (stops) => {
     const isDeciding = benchDecisions();
-    process.exitCode = (await bench(options, stops)) && isDeciding ? 0 : 1;
-  } finally {
-    await stopAll();
-  }
+    return (await bench(options, stops)) && isDeciding;
+  });
 }
 
 await main();

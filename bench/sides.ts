@@ -18,11 +18,10 @@ export interface Side extends Target {
   secretKey: string;
 }
 
-/** Calls that stop what was started, in the order in which it was started. */
-export type Stops = (() => Promise<void>)[];
-
-const SERVICE = '../../dist/main.js';
-const ADMIN_KEY = 'bench-admin-key-0123456789';
+export const SERVICE = '../../dist/main.js';
+/** What it says once it serves, and where. */
+export const STARTED = /"url":"([^"]+)","event":"service.started"/;
+export const ADMIN_KEY = 'bench-admin-key-0123456789';
 const EXECUTES_PER_MINUTE = 1_000_000;
 
 /**
@@ -48,7 +47,7 @@ export async function startRevtain(
       LOG_LEVEL: 'warn',
       REVTAIN_ROLE: role,
     },
-    /"url":"([^"]+)","event":"service.started"/,
+    STARTED,
   );
   register(started);
   const { body, statusCode } = await request(`${started.said}/api/clients`, {

@@ -7,15 +7,14 @@ import { Pool, request } from 'undici';
 
 import { signatureHeaders } from '../src/webhooks/signature.js';
 import { type Started, startScript } from './processes.js';
-import type { Stops } from './sides.js';
+import type { Stops } from './runner.js';
+import { ADMIN_KEY, SERVICE, STARTED } from './sides.js';
 
 /** Requests on the wire at once, of every side. */
 export const LANES = 32;
 /** A dispatcher has at most eight requests at once on the wire to one endpoint. */
 export const ENDPOINTS = LANES / 8;
 
-const ADMIN_KEY = 'bench-admin-key-0123456789';
-export const SERVICE = '../../dist/main.js';
 /** As long as it takes to have every row written before the first one falls due. */
 const AHEAD_MS = 1_500;
 
@@ -95,7 +94,7 @@ export async function revtainSide(
   receiver: string,
   { register, stops }: { register: (each: Started) => void; stops: Stops },
 ): Promise<Send> {
-  const started = await startScript(SERVICE, settings(databaseUrl), /"url":"([^"]+)","event":"service.started"/);
+  const started = await startScript(SERVICE, settings(databaseUrl), STARTED);
   register(started);
   const { clientId, endpointIds } = await newMerchant(
     started.said,

@@ -1,16 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import pg from 'pg';
 import { request } from 'undici';
 
-import { startEmbeddedPostgres } from '../src/platform/embedded-postgres/embedded-postgres.js';
-import { startScript, stopChild, type Started } from './processes.js';
-import { createDatabase, type Stops } from './sides.js';
-import { BODY, newMerchant, SERVICE, settings } from './webhook-sides.js';
+import { startScript } from './processes.js';
+import { registerIn, runBench, startPostgres, type Stops } from './runner.js';
+import { createDatabase, SERVICE, STARTED } from './sides.js';
+import { BODY, newMerchant, settings } from './webhook-sides.js';
 
 const HELP = `node dist-bench/bench/webhooks-storm.js [--events 1000000] [--rate 1000]
 
@@ -50,19 +47,13 @@ const FEED = `
   FROM told`;
 
 async function setUp(stops: Stops): Promise<Scene> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'revtain-storm-'));
-  stops.push(() => Promise.resolve(rmSync(dataDir, { recursive: true, force: true })));
-  const postgres = await startEmbeddedPostgres({ dataDir, log: () => undefined });
-  stops.push(async () => {
-    await postgres.stop();
-    rmSync(postgres.folder, { recursive: true, force: true }); // Not always inside the data folder.
-  });
-  const register = ({ child }: Started) => void stops.push(() => stopChild(child));
+  const postgres = await startPostgres(stops);
+  const register = registerIn(stops);
   const merchant = await startScript('./webhook-receiver.js', {}, /ready (\d+)\n/);
   register(merchant);
   const receiver = `http://127.0.0.1:${merchant.said}`;
   const databaseUrl = await createDatabase(postgres.connectionString, 'bench_storm');
-  const service = await startScript(SERVICE, settings(databaseUrl), /"url":"([^"]+)","event":"service.started"/);
+  const service = await startScript(SERVICE, settings(databaseUrl), STARTED);
   register(service);
   const paths = (kind: (index: number) => string) => Array.from({ length: ENDPOINTS_EACH }, (_, index) => kind(index));
   const healthy = await newMerchant(
@@ -141,18 +132,7 @@ async function main(): Promise<void> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({ options: { events: text, rate: text, help: { type: 'boolean' } } });
   if (values.help) return console.log(HELP);
-  const stops: Stops = [];
-  const stopAll = async () => {
-    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stopAll().finally(() => process.exit(130)));
-  }
-  try {
-    process.exitCode = (await storm(Number(values.events ?? 1_000_000), Number(values.rate ?? 1_000), stops)) ? 0 : 1;
-  } finally {
-    await stopAll();
-  }
+  await runBench((stops) => storm(Number(values.events ?? 1_000_000), Number(values.rate ?? 1_000), stops));
 }
 
 await main();

@@ -1,11 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { startEmbeddedPostgres } from '../src/platform/embedded-postgres/embedded-postgres.js';
-import { startScript, stopChild, type Started } from './processes.js';
-import { analyze, createDatabase, type Stops } from './sides.js';
+import { startScript } from './processes.js';
+import { median, registerIn, runBench, startPostgres, type Stops } from './runner.js';
+import { analyze, createDatabase } from './sides.js';
 import { axiosSide, ENDPOINTS, LANES, poolSide, revtainSide, type Send } from './webhook-sides.js';
 
 const HELP = `npm run bench:webhooks -- [--seconds 2] [--rounds 7] [--count 10000]
@@ -31,15 +28,9 @@ function say(text: string): void {
 }
 
 async function setUp(stops: Stops): Promise<Record<Name, Send>> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'revtain-bench-'));
-  stops.push(() => Promise.resolve(rmSync(dataDir, { recursive: true, force: true })));
   say('starting PostgreSQL, the receiver and the service …');
-  const postgres = await startEmbeddedPostgres({ dataDir, log: () => undefined });
-  stops.push(async () => {
-    await postgres.stop();
-    rmSync(postgres.folder, { recursive: true, force: true }); // Not always inside the data folder.
-  });
-  const register = ({ child }: Started) => void stops.push(() => stopChild(child));
+  const postgres = await startPostgres(stops);
+  const register = registerIn(stops);
   const receiver = await startScript('./webhook-receiver.js', {}, /ready (\d+)\n/);
   register(receiver);
   const url = `http://127.0.0.1:${receiver.said}`;
@@ -54,12 +45,6 @@ async function setUp(stops: Stops): Promise<Record<Name, Send>> {
     axios: axiosSide(url),
     pool: poolSide(url, stops),
   };
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return ((low ?? NaN) + (high ?? NaN)) / 2;
 }
 
 /** Whoever goes second finds a warmer machine: the order turns with each round. */
@@ -113,18 +98,7 @@ function readOptions(): Options | null {
 async function main(): Promise<void> {
   const options = readOptions();
   if (!options) return say(HELP);
-  const stops: Stops = [];
-  const stopAll = async () => {
-    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stopAll().finally(() => process.exit(130)));
-  }
-  try {
-    process.exitCode = (await bench(options, stops)) ? 0 : 1;
-  } finally {
-    await stopAll();
-  }
+  await runBench((stops) => bench(options, stops));
 }
 
 await main();
