@@ -23,9 +23,14 @@ function oracleOffsetMs(atMs: number, zone: string): number {
   return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(zone).offsetNanoseconds / 1e6;
 }
 
-/** The library's instant of a wall time: the first of two, and in a gap the time that was left out later. */
-function oracleInstantMs(wall: number, zone: string): number {
-  return Temporal.PlainDateTime.from(new Date(wall).toISOString().slice(0, 23)).toZonedDateTime(zone).epochMilliseconds;
+/** The library's instant of a wall time: the first of two, and in a gap the change of the clocks that made it. */
+export function oracleInstantMs(wall: number, zone: string): number {
+  const asked = Temporal.PlainDateTime.from(new Date(wall).toISOString().slice(0, 23));
+  const instant = asked.toZonedDateTime(zone);
+  if (instant.toPlainDateTime().equals(asked)) return instant.epochMilliseconds;
+  const change = instant.add({ milliseconds: 1 }).getTimeZoneTransition('previous');
+  if (change === null) throw new Error(`${zone} leaves ${asked.toString()} out without a change of its clocks`);
+  return change.epochMilliseconds;
 }
 
 /**

@@ -80,14 +80,27 @@ export function wallAt(instantMs: number, zone: string): WallMs {
 }
 
 /**
- * The instant at which the zone's clocks show `wall`. A time that happens twice is the first; one that a change to
- * summer time leaves out moves on by what was left out (02:30 becomes 03:30), so that the answer is always a real hour.
+ * The instant at which the zone's clocks show `wall`. A time that happens twice is the first; one that a change of the
+ * clocks leaves out, however much that is, is the first instant after the change (02:30 becomes 03:00).
  */
 export function instantOf(wall: WallMs, zone: string): number {
   const before = wall - offsetMsAt(wall - DAY_MS, zone);
   if (wallAt(before, zone) === wall) return before;
   const after = wall - offsetMsAt(wall + DAY_MS, zone);
-  return wallAt(after, zone) === wall ? after : before;
+  return wallAt(after, zone) === wall ? after : changeBetween(after, before, zone);
+}
+
+/** The first instant with the new offset; the one change between the two instants is searched to the millisecond. */
+function changeBetween(earlierMs: number, laterMs: number, zone: string): number {
+  const oldOffsetMs = offsetMsAt(earlierMs, zone);
+  let low = earlierMs;
+  let high = laterMs;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (offsetMsAt(middle, zone) === oldOffsetMs) low = middle;
+    else high = middle;
+  }
+  return high;
 }
 
 /** The midnight that begins the wall clock's day. */
