@@ -29,7 +29,7 @@ export function executeBody(recovery: Recovery): Record<string, unknown> {
     state: recovery.state,
     ...(blocked ? { action: 'blocked' } : {}),
     message: recovery.message,
-    error: errorFor(recovery.state, recovery.endReason),
+    error: errorFor(recovery.state, recovery.message),
     endReason: recovery.endReason,
     round: recovery.round,
     transactionId: recovery.id,

@@ -35,12 +35,14 @@ export function move(change: Change, moved: Move, mover: Mover): Change {
   const endReason = moved.endReason ?? null;
   const endDetail = moved.endDetail ?? null;
   const route = routeOf({ ...change.recovery, ...patch });
+  const charges = chargesOf(change.recovery);
   const paidTwice = state === 'succeeded' && change.recovery.endReason === 'paid_elsewhere';
   const { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry } = adviceFor({
     state,
     endReason,
     detail: endDetail,
     route,
+    charges,
     paidTwice,
   });
   return step(
@@ -53,10 +55,15 @@ export function move(change: Change, moved: Move, mover: Mover): Change {
       dueAt: moved.dueAt ?? null,
       dueKind: moved.dueKind ?? null,
       advice: { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry },
-      message: messageFor(state, endReason),
+      message: messageFor(state, endReason, charges),
     },
     { type, rule, at: mover.at, actor: mover.actor, ...(mover.inputs ? { inputs: mover.inputs } : {}) },
   );
+}
+
+/** Charges of ours that the words of an end speak of; a simulation pretends to have made every one. */
+export function chargesOf({ simulateOutcome, policy, attemptCount }: Recovery): number {
+  return simulateOutcome === null ? attemptCount : policy.attemptsMax;
 }
 
 /** What the newest decline means; null before any. */

@@ -21,6 +21,7 @@ export function heldOut(change: Change, context: WorkContext): Change {
     ...end,
     route: routeOf(change.recovery),
     detail: null,
+    charges: 0,
   });
   const patch = {
     ...end,
@@ -29,7 +30,7 @@ export function heldOut(change: Change, context: WorkContext): Change {
     trigger: 'initial' as const,
     attemptsRemaining: 0,
     advice: { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry },
-    message: messageFor(end.state, end.endReason),
+    message: messageFor(end.state, end.endReason, 0),
   };
   return step(change, patch, { type: 'held_out', rule, at, actor: context.actor });
 }
@@ -44,9 +45,10 @@ export function unsettled(accepted: Recovery): Recovery {
     endReason: null,
     route: routeOf(accepted),
     detail: null,
+    charges: accepted.attemptCount,
   });
   const advice = { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry };
-  return { ...accepted, state: 'reconciling', advice, message: messageFor('reconciling', null) };
+  return { ...accepted, state: 'reconciling', advice, message: messageFor('reconciling', null, accepted.attemptCount) };
 }
 
 /** Guard 5: the card was stopped on this debt before. A recovery of its own, and nothing is charged. */

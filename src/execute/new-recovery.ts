@@ -56,7 +56,7 @@ export function newRecovery(
     customerEmailSealed:
       request.customerEmail === undefined ? null : vault.seal(request.customerEmail, emailIdentity(owner)),
     advice: queuedAdvice(),
-    message: messageFor('queued', null),
+    message: messageFor('queued', null, 0),
     policy,
     metadata: request.metadata ?? {},
     simulateOutcome: request.simulateOutcome ?? null,
@@ -79,6 +79,7 @@ function queuedAdvice(): Recovery['advice'] {
     endReason: null,
     route: null,
     detail: null,
+    charges: 0,
   });
   return { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry };
 }

@@ -15,12 +15,14 @@ const ended = (endReason: EndReason, declineCode: string | null, detail: string 
   endReason,
   route: declineCode === null ? null : routeOf(declineCode),
   detail,
+  charges: 4,
 });
 const open = (state: State, declineCode = 'do_not_honor') => ({
   state,
   endReason: null,
   route: routeOf(declineCode),
   detail: null,
+  charges: 1,
 });
 
 describe('advice', () => {
@@ -83,7 +85,7 @@ describe('advice', () => {
       const route = routeOf(row.code);
       for (const state of STATES) {
         const endReason = END_REASONS.find((one) => stateOfEnd(one) === state) ?? null;
-        const advice = adviceFor({ state, endReason, route, detail: null });
+        const advice = adviceFor({ state, endReason, route, detail: null, charges: 2 });
         expect(advice.recommendedAction === 'retry_later').toBe(advice.willRetry);
       }
     }
@@ -114,17 +116,81 @@ describe('holding a recovery.failed back', () => {
 });
 
 describe('wording', () => {
-  it('has a message for every state and end', () => {
-    for (const endReason of END_REASONS) expect(messageFor(stateOfEnd(endReason), endReason)).not.toBe('');
-    for (const state of STATES) expect(messageFor(state, null)).not.toBe('');
-    expect(messageFor('in_progress', null)).toContain('processing at the bank');
+  it.each([
+    ['exhausted', 0, 'No charge was possible in time; nothing was charged.'],
+    ['exhausted', 1, 'The charge was declined, and no retry is left.'],
+    ['exhausted', 2, 'Every retry was declined.'],
+    ['deadline', 0, 'The deadline passed before a charge could be made.'],
+    ['deadline', 1, 'The deadline passed before the payment could be collected.'],
+    ['hard_decline', 0, 'The payment method can not be charged again; nothing was charged.'],
+    ['hard_decline', 1, 'The payment method can not be charged again.'],
+    ['never_charge', 0, 'This payment method must not be charged.'],
+    ['never_charge', 1, 'This payment method must not be charged.'],
+    ['configuration', 0, 'The payment can not be made as it was asked for; nothing was charged.'],
+    ['configuration', 1, 'The payment was refused for a reason that no retry mends.'],
+    ['possibly_paid', 0, 'A payment of this amount may have been made already; nothing was charged.'],
+    ['possibly_paid', 1, 'A payment of this amount may have been made already; nothing more is charged.'],
+    ['amount_changed', 0, 'The invoice no longer has the amount that was asked for; nothing was charged.'],
+    ['amount_changed', 2, 'The invoice no longer has the amount that was asked for; nothing more is charged.'],
+    ['token_not_reusable', 1, 'The payment method has no customer and can not be charged again.'],
+    ['not_authenticated', 0, 'The customer did not authenticate the payment in time.'],
+    ['original_transaction_open', 0, 'The original payment is still open and can not be taken over.'],
+    ['paid_elsewhere', 1, 'The debt was paid elsewhere.'],
+    ['abandoned', 0, 'The recovery was abandoned.'],
+    ['customer_request', 0, 'The recovery was cancelled at the customer’s request.'],
+    ['voided', 0, 'The invoice or payment was voided.'],
+    ['uncollectible', 1, 'The invoice was marked uncollectible.'],
+    ['subscription_deleted', 1, 'The subscription was deleted.'],
+    ['disputed', 0, 'The original charge is disputed; nothing was charged.'],
+    ['disputed', 1, 'The original charge is disputed; nothing more is charged.'],
+    ['refunded', 0, 'The original charge was refunded; nothing was charged.'],
+    ['refunded', 1, 'The original charge was refunded; nothing more is charged.'],
+    ['deauthorised', 1, 'Access to the gateway account was withdrawn.'],
+    ['superseded', 0, 'A newer recovery of the same debt took over.'],
+    ['holdout', 0, 'Control group: nothing was attempted.'],
+  ] as const)('at the end %s after %i charges: %s', (endReason, charges, text) => {
+    expect(messageFor(stateOfEnd(endReason), endReason, charges)).toBe(text);
+  });
+
+  it('says that something was declined only after a charge, and that nothing was charged only before', () => {
+    for (const endReason of END_REASONS) {
+      const before = messageFor(stateOfEnd(endReason), endReason, 0);
+      expect(before).not.toMatch(/declined|nothing more|retry is left/);
+      for (const charges of [1, 2, 8]) {
+        expect(messageFor(stateOfEnd(endReason), endReason, charges)).not.toContain('nothing was charged');
+      }
+    }
+  });
+
+  it.each([
+    ['queued', 'A retry is scheduled.'],
+    ['in_progress', 'The payment is processing at the bank.'],
+    [
+      'reconciling',
+      "The gateway's answer was lost; the outcome is being looked up and nothing else is charged meanwhile.",
+    ],
+    ['action_required', 'The customer must authenticate this payment.'],
+    ['succeeded', 'Payment recovered.'],
+  ] as const)('in state %s: %s', (state, text) => {
+    expect(messageFor(state, null, 1)).toBe(text);
+  });
+
+  it.each([
+    ['exhausted', 0, 'No charge was possible in time. Ask the customer for another payment method.'],
+    ['exhausted', 1, 'No retry is left. Ask the customer for another payment method.'],
+    ['deadline', 0, 'The deadline has passed. Ask the customer for another payment method.'],
+    ['hard_decline', 0, 'This payment method can not be charged again. Ask the customer for another payment method.'],
+  ] as const)('gives the reason of the advice after %s with %i charges: %s', (endReason, charges, reason) => {
+    const advice = adviceFor({ ...ended(endReason, 'do_not_honor'), charges });
+    expect(advice.recommendedActionReason).toBe(reason);
   });
 
   it('has an error exactly where the recovery ended, or stopped, without money', () => {
-    const withError = STATES.filter((state) => errorFor(state, null) !== null);
+    const withError = STATES.filter((state) => errorFor(state, 'told') !== null);
     expect(withError).toEqual(['action_required', 'failed', 'blocked', 'cancelled']);
-    expect(errorFor('blocked', 'never_charge')).toBe(blockedError('blocked'));
-    expect(errorFor('action_required', null)).toBe(blockedError('action_required'));
+    expect(errorFor('failed', 'told')).toBe('told');
+    expect(errorFor('blocked', 'told')).toBe(blockedError('blocked'));
+    expect(errorFor('action_required', 'told')).toBe(blockedError('action_required'));
     expect(blockedError('blocked')).toMatch(/^Recovery blocked: /);
   });
 

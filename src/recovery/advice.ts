@@ -8,6 +8,8 @@ export interface AdviceFacts {
   route: Route | null;
   /** What a `failed` decision or reading said, such as `amount_mismatch`. */
   detail: string | null;
+  /** Charges of ours so far, those not executed left out: a recovery can end before any. */
+  charges: number;
   /** A success that came after `cancelled: paid_elsewhere`: the customer paid twice. */
   paidTwice?: boolean;
 }
@@ -61,7 +63,7 @@ function actionFor(facts: AdviceFacts): Action {
 
 const AUTHENTICATE = 'The bank wants the customer to authenticate this payment.';
 
-function afterFailure({ endReason, route, detail }: AdviceFacts): Action {
+function afterFailure({ endReason, route, detail, charges }: AdviceFacts): Action {
   switch (endReason) {
     case 'possibly_paid':
       return action('manual_review', 'A payment of this amount may have been made already.', 'possibly_paid');
@@ -74,15 +76,21 @@ function afterFailure({ endReason, route, detail }: AdviceFacts): Action {
     case 'not_authenticated':
       return action('request_card_update', AUTHENTICATE, 'authenticate');
     case 'configuration':
-      return action('manual_review', 'The payment was refused for a reason that no retry or new card mends.', detail);
+      return action(
+        'manual_review',
+        'The payment can not be made, for a reason that no retry or new card mends.',
+        detail,
+      );
     case 'disputed':
       return action('manual_review', 'The original charge is disputed.');
     case 'refunded':
       return action('manual_review', 'The original charge was refunded.');
     case 'hard_decline':
-      return byRoute(route, 'The issuer will not approve this payment method again.');
+      return byRoute(route, 'This payment method can not be charged again.');
+    case 'deadline':
+      return byRoute(route, 'The deadline has passed.');
     default:
-      return byRoute(route, 'Every retry is spent.');
+      return byRoute(route, charges === 0 ? 'No charge was possible in time.' : 'No retry is left.');
   }
 }
 

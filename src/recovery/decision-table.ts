@@ -1,4 +1,4 @@
-import { adviceFor, isHeld } from './advice.js';
+import { adviceFor, type AdviceFacts, isHeld } from './advice.js';
 import { decideAfterOutcome } from './decide.js';
 import { routeDecline } from './decline.js';
 import type { Bucket, DeclineSignals, EndReason, Policy, Route, RoundFacts, State } from './facts.js';
@@ -8,6 +8,7 @@ import { HOUR_MS } from './local-time.js';
 import { snapshotPolicy } from './policy.js';
 import { defaultDeadline } from './schedule.js';
 import { BUCKETS, TABLES } from './tables.js';
+import { customerText } from './wording.js';
 
 /** What was charged before the decision: nothing yet, or a charge that was declined with the group's codes. */
 export const HISTORIES = {
@@ -27,7 +28,11 @@ export interface Verdict {
   then: State | 'charged now' | 'fallback charged now' | 'looks, then charges' | 'looks, then fails';
   endReason: EndReason | null;
   recommendedAction: string | null;
+  /** `recommendedActionReason`, for the merchant's own people. */
+  reason: string | null;
   detail: string | null;
+  /** What the customer may be shown; '' means: say nothing. Null where the next charge decides. */
+  customer: string | null;
   willRetry: boolean | null;
   final: boolean | null;
   hold: boolean;
@@ -103,6 +108,7 @@ function linesOf(signals: DeclineSignals, route: Route): VerdictLine[] {
 function verdictOf(signals: DeclineSignals, route: Route, history: History, deadline: Deadline): Verdict {
   const round = roundOf(history, deadline);
   if (history === 'named') return afterFirstStep(firstStepOf(signals, round), route);
+  const charges = round.chargesMade;
   const decision = decideAfterOutcome({
     outcome: { kind: 'declined', signals },
     policy: POLICY,
@@ -115,7 +121,7 @@ function verdictOf(signals: DeclineSignals, route: Route, history: History, dead
   });
   if (decision.kind === 'fallback') return open('fallback charged now');
   const detail = decision.kind === 'failed' ? decision.detail : null;
-  return told(stateOf(decision), endReasonOf(decision), detail, route);
+  return told({ state: stateOf(decision), endReason: endReasonOf(decision), detail, route, charges });
 }
 
 function roundOf(history: History, deadline: Deadline): RoundFacts {
@@ -162,25 +168,38 @@ function afterFirstStep(step: FirstStepDecision, route: Route): Verdict {
     case 'look':
       return open(step.then === 'charge' ? 'looks, then charges' : 'looks, then fails');
     case 'queue':
-      return told('queued', null, null, route);
+      return told({ ...UNCHARGED, state: 'queued', route });
     case 'fail':
-      return told('failed', step.endReason, step.detail, route);
+      return told({ ...UNCHARGED, state: 'failed', endReason: step.endReason, detail: step.detail, route });
     case 'authenticate':
-      return told('action_required', null, null, route);
+      return told({ ...UNCHARGED, state: 'action_required', route });
     case 'block':
-      return told('blocked', 'never_charge', null, route);
+      return told({ ...UNCHARGED, state: 'blocked', endReason: 'never_charge', route });
   }
 }
 
+const UNCHARGED = { endReason: null, detail: null, charges: 0 };
+
+/** Nothing is told yet: the charge, or the look, that comes next decides. */
 function open(then: Verdict['then']): Verdict {
-  return { then, endReason: null, recommendedAction: null, detail: null, willRetry: null, final: null, hold: false };
+  const silent = { endReason: null, recommendedAction: null, reason: null, detail: null, customer: null };
+  return { then, ...silent, willRetry: null, final: null, hold: false };
 }
 
-function told(state: State, endReason: EndReason | null, detail: string | null, route: Route): Verdict {
-  const advice = adviceFor({ state, endReason, route, detail });
-  const { recommendedAction, recommendedActionDetail, willRetry, final } = advice;
-  const hold = isHeld({ endReason, route, recommendedAction, simulated: false });
-  return { then: state, endReason, recommendedAction, detail: recommendedActionDetail, willRetry, final, hold };
+function told(facts: AdviceFacts): Verdict {
+  const { state, endReason, route } = facts;
+  const { recommendedAction, recommendedActionReason, recommendedActionDetail, willRetry, final } = adviceFor(facts);
+  return {
+    then: state,
+    endReason,
+    recommendedAction,
+    reason: recommendedActionReason,
+    detail: recommendedActionDetail,
+    customer: customerText(route, final),
+    willRetry,
+    final,
+    hold: isHeld({ endReason, route, recommendedAction, simulated: false }),
+  };
 }
 
 /** Lines that agree are told once: first over the deadlines of a history, then over all histories. */

@@ -71,6 +71,7 @@ export function explainDecision(facts: ExplainFacts): Explanation {
     endReason: endReasonOf(decision),
     route,
     detail: detailOf(decision),
+    charges: made.length,
   });
   return { decision, route, advice, weighed, made, ...playOn(story, decision) };
 }

@@ -70,7 +70,7 @@ function play(original: string | null, answers: Outcome[], failedAt: Date | null
   const end = stateOf(decision.next);
   const endReason = endReasonOf(decision.next);
   const detail = decision.next.kind === 'failed' ? decision.next.detail : null;
-  const advice = adviceFor({ state: end, endReason, route, detail });
+  const advice = adviceFor({ state: end, endReason, route, detail, charges: round.chargesMade });
   return {
     ...story,
     end,
