@@ -1,9 +1,10 @@
 import { routeDecline } from './decline.js';
+import { latestEarliest, ruleOfPlacement } from './earliest.js';
 import type { Decision, DeclineSignals, Outcome, Policy, Route, RoundFacts, Rule } from './facts.js';
 import { nextAuthenticationPollAt, nextBankPollAt, nextLookAt } from './looks.js';
 import type { LimitHold } from './network-limits.js';
 import { rule } from './rules.js';
-import { attemptsRemaining, nextCharge, type Placement } from './schedule.js';
+import { attemptsRemaining, nextCharge } from './schedule.js';
 
 export interface OutcomeFacts {
   outcome: Outcome;
@@ -95,17 +96,16 @@ function decideRetry(facts: OutcomeFacts, route: Route): Decision {
   const { policy, round, now, jitter } = facts;
   // A gateway's own back-off row has no schedule: as a decline it is a technical one.
   const group = route.group ?? 'technical';
-  const held = heldBack(facts, route);
-  const next = nextCharge(policy, group, round, { now, earliestAt: held?.until ?? null, jitter });
   const hold = facts.limitsFreeAt ?? null;
+  const earliest = latestEarliest(route, now, hold, policy);
+  const next = nextCharge(policy, group, round, { now, earliestAt: earliest?.at ?? null, jitter });
+  const by = ruleOfPlacement(earliest, next.placement, next.rule);
   if (next.kind === 'due' && hold !== null && hold.freeAt === null) return decideNeverAgain(facts, hold.rule);
   if (next.kind === 'due') {
     const remaining = attemptsRemaining(policy, group, round);
-    const by = held !== null && isWon(held, next.placement) ? held.rule : next.rule;
     return { kind: 'retry', dueAt: next.dueAt, attemptsRemaining: remaining, rule: by };
   }
   if (facts.fallbackLeft && next.endReason === 'exhausted' && attemptLeft(facts)) return fallback();
-  const by = held !== null && next.placement !== null && isWon(held, next.placement) ? held.rule : next.rule;
   return { kind: 'failed', endReason: next.endReason, detail: null, rule: by };
 }
 
@@ -136,24 +136,6 @@ export function decideHeldCharge({ hold, route, scheduled, ...facts }: HeldFacts
 function decideNeverAgain(facts: Pick<OutcomeFacts, 'policy' | 'round' | 'now' | 'fallbackLeft'>, by: Rule): Decision {
   if (facts.fallbackLeft && attemptLeft(facts)) return fallback();
   return { kind: 'failed', endReason: 'hard_decline', detail: null, rule: by };
-}
-
-/** What the network says about the earliest time: its advice, or a full limit, whichever ends later. */
-interface Held {
-  until: Date;
-  rule: Rule;
-}
-
-function heldBack({ now, limitsFreeAt }: OutcomeFacts, route: Route): Held | null {
-  const wait = route.waitMs === null ? null : new Date(now.getTime() + route.waitMs);
-  const free = limitsFreeAt?.freeAt ?? null;
-  if (free !== null && limitsFreeAt && (wait === null || free > wait)) return { until: free, rule: limitsFreeAt.rule };
-  return wait === null ? null : { until: wait, rule: rule('network_wait') };
-}
-
-/** True when it was this that moved the charge beyond its slot. */
-function isWon(held: Held, { slotMs, earliestMs }: Placement): boolean {
-  return held.until.getTime() === earliestMs && earliestMs > slotMs;
 }
 
 function fallback(): Decision {

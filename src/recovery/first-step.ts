@@ -1,5 +1,6 @@
 import type { DeclineSignals, EndReason, FirstStep, Policy, Route, RoundFacts, Rule, ScheduleGroup } from './facts.js';
 import { routeDecline } from './decline.js';
+import { latestEarliest, ruleOfPlacement } from './earliest.js';
 import type { LimitHold } from './network-limits.js';
 import { rule } from './rules.js';
 import { isFirstSlotAhead, nextCharge } from './schedule.js';
@@ -134,13 +135,15 @@ function chargeFallback(facts: FirstStepFacts, route: Route | null): FirstStepDe
 }
 
 function queueToSlot(facts: FirstStepFacts, route: Route | null, by: Rule): FirstStepDecision {
-  const { policy, round, now, jitter, limitsFreeAt } = facts;
+  const { policy, round, now, jitter, limitsFreeAt, failedAt } = facts;
   if (limitsFreeAt && limitsFreeAt.freeAt === null) return neverAgain(facts, route, limitsFreeAt.rule);
-  const earliestAt = later(networkWaitEnd(facts, route), limitsFreeAt?.freeAt ?? null);
-  const next = nextCharge(policy, groupOf(route), round, { now, earliestAt, jitter });
-  if (next.kind === 'due') return { kind: 'queue', dueAt: next.dueAt, token: 'primary', route, rule: by };
-  const isLate = limitsFreeAt !== null && next.placement?.earliestMs === limitsFreeAt.freeAt?.getTime();
-  return { kind: 'fail', endReason: next.endReason, detail: null, route, rule: isLate ? limitsFreeAt.rule : next.rule };
+  const waiting = facts.cardChangedSince ? null : route;
+  const earliest = latestEarliest(waiting, failedAt ?? now, limitsFreeAt, policy);
+  const next = nextCharge(policy, groupOf(route), round, { now, earliestAt: earliest?.at ?? null, jitter });
+  const named = ruleOfPlacement(earliest, next.placement, next.kind === 'due' ? by : next.rule);
+  return next.kind === 'due'
+    ? { kind: 'queue', dueAt: next.dueAt, token: 'primary', route, rule: named }
+    : { kind: 'fail', endReason: next.endReason, detail: null, route, rule: named };
 }
 
 /** The network's limit never frees for this card; another one has limits of its own. */
@@ -158,9 +161,4 @@ function networkWaitEnd(facts: FirstStepFacts, route: Route | null): Date | null
 /** Without a code, or after a code that stops the old card, further charges run as after an ambiguous decline. */
 function groupOf(route: Route | null): ScheduleGroup {
   return route?.group ?? 'ambiguous';
-}
-
-function later(a: Date | null, b: Date | null): Date | null {
-  if (a === null || b === null) return a ?? b;
-  return a > b ? a : b;
 }
