@@ -60,6 +60,19 @@ describe('planRecovery', () => {
     expect(days(plan({ binPrefix: '424242', priorAttempts: hourly.slice(1) }).plan[0]?.at ?? '')).toBe(0);
   });
 
+  it.each([
+    ['no wait', {}, 'listed_code:insufficient_funds', 3],
+    ["a network's wait beyond the slot", { originalNetworkAdviceCode: '30' }, 'network_wait', 10],
+    ["a network's wait that ends before it", { originalNetworkAdviceCode: '25' }, 'listed_code:insufficient_funds', 3],
+    ['a start of the merchant’s own', { policy: { notBefore: '2026-03-12T09:00:00.000Z' } }, 'not_before', 10],
+  ])('names the rule that set the first instant: %s', (_, parts, name, day) => {
+    const sent = { originalDeclineCode: 'insufficient_funds', binPrefix: '555555', ...parts };
+    const planned = plan(sent);
+    expect(planned).toMatchObject({ firstStep: 'queue', rule: name });
+    expect(planned.plan[0]).toMatchObject({ kind: 'charge', rule: name });
+    expect(days(planned.plan[0]?.at ?? '')).toBeGreaterThanOrEqual(day);
+  });
+
   it('ends a hard decline at once, unheld', () => {
     const { plan: steps } = plan({ originalDeclineCode: 'expired_card' });
     expect(steps).toEqual([
