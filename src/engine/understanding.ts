@@ -16,6 +16,7 @@ import {
 } from '../recovery/original.js';
 import { mainZoneOf } from '../recovery/policy.js';
 import { debtFacts, openBeside } from './debt-facts.js';
+import { withPriorCode } from './prior-attempts.js';
 import type { Recovery } from './recovery.js';
 import { hintsOf } from './transition.js';
 
@@ -52,7 +53,7 @@ export function understand(recovery: Recovery, readings: DebtReadings, when: Rea
   if (refusal) return { kind: 'refused', refusal };
   const known = withMethod(recovery, method.kind === 'found' ? method.value : null);
   const failed = original?.kind === 'found' ? original.value : null;
-  const read = withOriginal(known, failed);
+  const read = withPriorCode(withOriginal(known, failed));
   const facts = {
     ...debtFacts(read),
     madeByUs: false,

@@ -21,10 +21,12 @@ export function requestProblems(client: ClientSettings, request: ExecuteRequest,
   ];
 }
 
-/** The failed charge's time may have come with `priorAttempts`: then that is the field to mend. */
-function namedAsSent(problem: FieldProblem, { originalFailedAt }: ExecuteRequest): FieldProblem {
-  const fromPrior = problem.field === 'originalFailedAt' && originalFailedAt === undefined;
-  return fromPrior ? { ...problem, field: 'priorAttempts' } : problem;
+/** The failed charge's time may have come with the newest of `priorAttempts`: then that one's is the field to mend. */
+function namedAsSent(problem: FieldProblem, request: ExecuteRequest): FieldProblem {
+  if (problem.field !== 'originalFailedAt' || request.originalFailedAt !== undefined) return problem;
+  const failedMs = failedAtOf(request)?.getTime();
+  const index = (request.priorAttempts ?? []).findIndex(({ at }) => new Date(at).getTime() === failedMs);
+  return { ...problem, field: `priorAttempts[${index}].at` };
 }
 
 function simulationProblems(client: ClientSettings, { simulateOutcome }: ExecuteRequest): FieldProblem[] {

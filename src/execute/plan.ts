@@ -1,4 +1,5 @@
 import { FORCED_FAILURE_AMOUNT } from '../engine/event-composer.js';
+import { withPriorCode } from '../engine/prior-attempts.js';
 import type { Recovery } from '../engine/recovery.js';
 import { roundFactsOf } from '../engine/recovery.js';
 import { foreignCharges, holdOn, seenOfForeign } from '../engine/seen-charges.js';
@@ -32,7 +33,8 @@ const STEPS_MAX = 20;
  * What would happen to this request, as if each charge declined like the last, without jitter. Pure: nothing is read at
  * a gateway, so the card's country, a changed card and the original charge are not known here.
  */
-export function planRecovery(recovery: Recovery, now: Date, holdMinutes: number): RecoveryPlan {
+export function planRecovery(asked: Recovery, now: Date, holdMinutes: number): RecoveryPlan {
+  const recovery = withPriorCode(asked);
   const { binPrefix, paymentMethodType } = hintsOf(recovery);
   // Of the card only what the request tells is known.
   const seen = foreignCharges(recovery).map(seenOfForeign);

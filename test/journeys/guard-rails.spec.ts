@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import type { Merchant } from '../support/merchant.js';
-import { World } from '../support/story.js';
+import { DAY_MS, later, World } from '../support/story.js';
 
 describe('small slips that must not cost money', () => {
   let world: World;
@@ -51,14 +51,16 @@ describe('small slips that must not cost money', () => {
     expect((await merchant.execute({ paymentMethodToken: 'pm_card_visa' })).status).toBe(200);
   });
 
-  it('names priorAttempts when their time is the one that is wrong', async () => {
-    const at = '2999-01-01T00:00:00.000Z';
+  it.each([
+    ['in the future', 1, [later(new Date(), -DAY_MS), '2999-01-01T00:00:00.000Z', later(new Date(), -2 * DAY_MS)]],
+    ['too long ago', 0, [later(new Date(), -91 * DAY_MS), later(new Date(), -92 * DAY_MS)]],
+  ])('names the one prior attempt whose time is %s', async (_, index, times) => {
     const answer = await merchant.api.post('/api/recovery/execute', {
       paymentMethodToken: 'pm_card_visa',
       amount: 2500,
-      priorAttempts: [{ at }],
+      priorAttempts: times.map((at) => ({ at })),
     });
     expect(answer.status).toBe(400);
-    expect(answer.body).toMatchObject({ errors: [{ field: 'priorAttempts' }] });
+    expect(answer.body).toMatchObject({ errors: [{ field: `priorAttempts[${index}].at`, code: 'invalid_field' }] });
   });
 });

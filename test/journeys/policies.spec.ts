@@ -140,6 +140,30 @@ describe('a policy', () => {
     expect(hours(at, answer.body.scheduledFor)).toBeGreaterThanOrEqual(48);
   });
 
+  it.each([
+    ['stolen_card', { http: 403, state: 'blocked', attemptCount: 0 }],
+    ['expired_card', { http: 200, state: 'failed', attemptCount: 0 }],
+    ['insufficient_funds', { http: 202, state: 'queued', attemptCount: 0 }],
+  ])('the code of the newest prior attempt, %s, steers where the request names none', async (declineCode, expected) => {
+    const priorAttempts = [
+      { at: later(new Date(), -5 * DAY_MS), declineCode },
+      { at: later(new Date(), -9 * DAY_MS), declineCode: 'do_not_honor' },
+    ];
+    const answer = await merchant.execute({ paymentMethodToken: 'pm_card_visa', priorAttempts });
+    expect(seen(answer)).toMatchObject(expected);
+    expect(answer.body).toMatchObject({ declineCode });
+    const preview = await merchant.api.post('/api/recovery/plan', merchant.request({ priorAttempts }));
+    expect(preview.body).toMatchObject({ rule: `listed_code:${declineCode}` });
+  });
+
+  it('an older prior attempt, and one beside a code of the request’s own, steer nothing', async () => {
+    const stolen = { at: later(new Date(), -9 * DAY_MS), declineCode: 'stolen_card' };
+    const older = { priorAttempts: [{ at: later(new Date(), -5 * DAY_MS), declineCode: 'do_not_honor' }, stolen] };
+    expect(seen(await merchant.execute(older))).toMatchObject({ http: 200, state: 'succeeded' });
+    const beside = { originalDeclineCode: 'do_not_honor', priorAttempts: [stolen], reference: 'another debt' };
+    expect(seen(await merchant.execute(beside))).toMatchObject({ http: 200, state: 'succeeded' });
+  });
+
   it('a failed charge of ten days ago: charged in the request, and its schedule runs from there', async () => {
     const originalFailedAt = later(new Date(), -10 * DAY_MS);
     const sent = { originalDeclineCode: 'do_not_honor', originalFailedAt, paymentMethodToken: 'pm_test_do_not_honor' };
