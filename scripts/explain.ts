@@ -4,6 +4,7 @@ import { type ExplainFacts, type Explanation, explainDecision, type Instant } fr
 import { wallAt } from '../src/recovery/local-time.js';
 import { ATTEMPTS_MAX, snapshotPolicy, validatePolicyRequest } from '../src/recovery/policy.js';
 import { PRESETS } from '../src/recovery/tables.js';
+import { customerText } from '../src/recovery/wording.js';
 import { SystemClock } from '../src/platform/clock.js';
 
 const HELP = `npm run explain -- --code do_not_honor --brand visa --attempts 2 --zone America/New_York
@@ -83,6 +84,9 @@ function printed(facts: ExplainFacts, explanation: Explanation): string {
     head,
     '',
     `decision  ${decisionText(explanation)}`,
+    ...(explanation.readFirst
+      ? ['          only if the payment, read first, is neither succeeded, processing nor paid']
+      : []),
     `rule      ${explanation.decision.rule.name}  (${explanation.decision.rule.source})`,
     ...adviceText(explanation),
     '',
@@ -116,6 +120,10 @@ function decisionText({ decision }: Explanation): string {
     case 'authenticate':
     case 'action_required':
       return 'action_required: the customer must authenticate';
+    case 'account_refused':
+      return 'queued: no decline; charging for this client pauses, probed every 5 minutes';
+    case 'call_repeated':
+      return 'queued: no decline; the same call again in seconds, and no attempt is counted';
     case 'succeeded':
     case 'fallback':
     case 'replace_payment':
@@ -126,14 +134,14 @@ function decisionText({ decision }: Explanation): string {
 }
 
 function adviceText({ advice, route }: Explanation): string[] {
-  const text = route.customerMessageSafe === '' ? '(say nothing)' : route.customerMessageSafe;
-  if (advice === null) return [`customer  ${text}`];
+  if (advice === null) return ['advice    none yet: the charge that comes next decides'];
   const { recommendedAction, recommendedActionDetail, willRetry, final } = advice;
+  const text = customerText(route, final);
   const detail = recommendedActionDetail === null ? '' : `, ${recommendedActionDetail}`;
   return [
     `advice    ${recommendedAction}${detail}; willRetry ${willRetry}, final ${final}`,
     `          ${advice.recommendedActionReason}`,
-    ...(final ? [] : [`customer  ${text}`]),
+    `customer  ${text === '' ? '(say nothing)' : text}`,
   ];
 }
 

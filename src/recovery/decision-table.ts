@@ -2,7 +2,7 @@ import { adviceFor, type AdviceFacts, isHeld } from './advice.js';
 import { decideAfterOutcome } from './decide.js';
 import { routeDecline } from './decline.js';
 import type { Bucket, DeclineSignals, EndReason, Policy, Route, RoundFacts, State } from './facts.js';
-import { decideFirstStep, type FirstStepDecision } from './first-step.js';
+import { decideFirstStep, type FirstStepDecision, stateAfterFirstStep } from './first-step.js';
 import { endReasonOf, stateOf } from './lifecycle.js';
 import { HOUR_MS } from './local-time.js';
 import { snapshotPolicy } from './policy.js';
@@ -162,23 +162,11 @@ function firstStepOf(signals: DeclineSignals, round: RoundFacts): FirstStepDecis
 }
 
 function afterFirstStep(step: FirstStepDecision, route: Route): Verdict {
-  switch (step.kind) {
-    case 'charge':
-      return open(step.token === 'fallback' ? 'fallback charged now' : 'charged now');
-    case 'look':
-      return open(step.then === 'charge' ? 'looks, then charges' : 'looks, then fails');
-    case 'queue':
-      return told({ ...UNCHARGED, state: 'queued', route });
-    case 'fail':
-      return told({ ...UNCHARGED, state: 'failed', endReason: step.endReason, detail: step.detail, route });
-    case 'authenticate':
-      return told({ ...UNCHARGED, state: 'action_required', route });
-    case 'block':
-      return told({ ...UNCHARGED, state: 'blocked', endReason: 'never_charge', route });
-  }
+  const after = stateAfterFirstStep(step);
+  if (after !== null) return told({ ...after, route, charges: 0 });
+  if (step.kind === 'look') return open(step.then === 'charge' ? 'looks, then charges' : 'looks, then fails');
+  return open('charged now');
 }
-
-const UNCHARGED = { endReason: null, detail: null, charges: 0 };
 
 /** Nothing is told yet: the charge, or the look, that comes next decides. */
 function open(then: Verdict['then']): Verdict {

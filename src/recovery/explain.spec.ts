@@ -75,6 +75,42 @@ describe('an explanation', () => {
   });
 
   it.each([
+    ['insufficient_funds', { recommendedAction: 'retry_later', willRetry: true, final: false }],
+    ['stolen_card', { recommendedAction: 'request_card_update', willRetry: false, final: true }],
+    ['fraudulent', { recommendedAction: 'manual_review', willRetry: false, final: true }],
+    ['authentication_required', { recommendedAction: 'request_card_update', recommendedActionDetail: 'authenticate' }],
+    ['expired_card', { recommendedAction: 'request_card_update', final: true }],
+    ['invalid_amount', { recommendedAction: 'manual_review', final: true }],
+  ])('gives the advice of a first step that charges nothing, after %s', (declineCode, advice) => {
+    expect(explain({ declineCode }, { attempts: 0 }).advice).toMatchObject(advice);
+  });
+
+  it.each(['do_not_honor', 'gateway_timeout'])('has no advice while the charge decides, after %s', (declineCode) => {
+    expect(explain({ declineCode }, { attempts: 0 }).advice).toBeNull();
+  });
+
+  it.each([
+    ['api_key_expired', 'account_refused'],
+    ['lock_timeout', 'call_repeated'],
+    ['rate_limit', 'call_repeated'],
+  ])('tells that %s is no decline: nothing was charged, and the debt waits', (declineCode, kind) => {
+    const told = explain({ declineCode }, { attempts: 2 });
+    expect(told.decision).toMatchObject({ kind, rule: { name: kind } });
+    expect(told).toMatchObject({ made: [], next: [], end: null, readFirst: false });
+    expect(told.advice).toMatchObject({ recommendedAction: 'retry_later', willRetry: true, final: false });
+    expect(told.weighed[0]?.says).toMatch(/scope (account|back_off), /);
+    expect(explain({ declineCode }, { attempts: 0 }).decision.rule.name).toBe(`listed_code:${declineCode}`);
+  });
+
+  it('says that a code which tells nothing about the money counts only after a reading', () => {
+    const told = explain({ declineCode: 'resource_missing' });
+    expect(told).toMatchObject({ readFirst: true, decision: { kind: 'failed', endReason: 'configuration' } });
+    expect(told.weighed[0]?.says).toContain('scope read_first, ');
+    expect(explain({ declineCode: 'do_not_honor' }).readFirst).toBe(false);
+    expect(explain({ declineCode: 'do_not_honor' }).weighed[0]?.says).not.toContain('scope');
+  });
+
+  it.each([
     [
       'advice that stops',
       { declineCode: 'do_not_honor', adviceCode: 'do_not_try_again' },

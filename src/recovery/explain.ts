@@ -1,10 +1,11 @@
 import { adviceFor, type FullAdvice } from './advice.js';
 import { decideAfterOutcome } from './decide.js';
 import { routeDecline } from './decline.js';
-import type { Decision, DeclineSignals, Policy, Route, RoundFacts } from './facts.js';
-import { decideFirstStep, type FirstStepDecision } from './first-step.js';
+import type { Decision, DeclineSignals, Policy, Route, RoundFacts, Rule } from './facts.js';
+import { decideFirstStep, type FirstStepDecision, stateAfterFirstStep } from './first-step.js';
 import { endReasonOf, stateOf } from './lifecycle.js';
 import { type LimitHold, limitsFreeAt, type SeenAttempt } from './network-limits.js';
+import { rule } from './rules.js';
 import { defaultDeadline } from './schedule.js';
 import { type Weighed, weighRules } from './weighed-rules.js';
 
@@ -27,9 +28,18 @@ export interface Instant {
   rule: string;
 }
 
+/** What follows an answer that is no decline: nothing was charged, and no attempt is counted. */
+export type NoDecline = { rule: Rule } & (
+  | { kind: 'account_refused' } // Charging pauses for the whole client.
+  | { kind: 'call_repeated' } // In seconds.
+);
+
 export interface Explanation {
-  decision: Decision | FirstStepDecision;
+  decision: Decision | FirstStepDecision | NoDecline;
   route: Route;
+  /** The code says nothing about the money: the decision holds only if the payment reads neither paid nor running. */
+  readFirst: boolean;
+  /** Null where the charge, or the look, that comes next decides. */
   advice: FullAdvice | null;
   /** Every rule that was weighed, in the order of precedence, and which of them won. */
   weighed: Weighed[];
@@ -60,20 +70,26 @@ export function explainDecision(facts: ExplainFacts): Explanation {
   const story: Story = { facts, round: openedRound(facts), made: [] };
   const route = routeDecline(facts.signals, facts);
   if (facts.attempts === 0) return explainFirstStep(story, route);
+  if (route.scope === 'account') return explainNoDecline(story, route, 'account_refused');
+  if (route.scope === 'back_off') return explainNoDecline(story, route, 'call_repeated');
   let decision = charge(story, facts.at, 'initial');
   while (decision.kind === 'retry' && story.made.length < facts.attempts) {
     decision = charge(story, decision.dueAt, decision.rule.name);
   }
   const made = [...story.made];
   const weighed = weighRules({ ...weighedFacts(story, route), decision });
-  const advice = adviceFor({
-    state: stateOf(decision),
-    endReason: endReasonOf(decision),
-    route,
-    detail: detailOf(decision),
-    charges: made.length,
-  });
-  return { decision, route, advice, weighed, made, ...playOn(story, decision) };
+  const after = { state: stateOf(decision), endReason: endReasonOf(decision), detail: detailOf(decision) };
+  const advice = adviceFor({ ...after, route, charges: made.length });
+  const readFirst = route.scope === 'read_first';
+  return { decision, route, readFirst, advice, weighed, made, ...playOn(story, decision) };
+}
+
+/** The recovery waits in `queued`, as if the call had never been made. */
+function explainNoDecline(story: Story, route: Route, kind: NoDecline['kind']): Explanation {
+  const decision: NoDecline = { kind, rule: rule(kind) };
+  const weighed = weighRules({ ...weighedFacts(story, route), decision });
+  const advice = adviceFor({ state: 'queued', endReason: null, detail: null, route, charges: 0 });
+  return { decision, route, readFirst: false, advice, weighed, made: [], next: [], end: null };
 }
 
 function openedRound({ at }: ExplainFacts): RoundFacts {
@@ -101,11 +117,14 @@ function explainFirstStep(story: Story, route: Route): Explanation {
     jitter: 0,
   });
   const weighed = weighRules({ ...weighedFacts(story, route), decision });
+  const state = stateAfterFirstStep(decision);
+  const advice = state && adviceFor({ ...state, route, charges: 0 });
+  const told = { decision, route, readFirst: false, advice, weighed, made: [] };
   const firstAt = firstChargeAt(decision, facts.at);
-  if (firstAt === null) return { decision, route, advice: null, weighed, made: [], next: [], end: null };
+  if (firstAt === null) return { ...told, next: [], end: null };
   const after = charge(story, firstAt, decision.rule.name, decision.kind === 'queue');
   const { next, end } = playOn(story, after);
-  return { decision, route, advice: null, weighed, made: [], next: [...story.made.slice(0, 1), ...next], end };
+  return { ...told, next: [...story.made.slice(0, 1), ...next], end };
 }
 
 function firstChargeAt(step: FirstStepDecision, at: Date): Date | null {

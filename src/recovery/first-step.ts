@@ -1,4 +1,14 @@
-import type { DeclineSignals, EndReason, FirstStep, Policy, Route, RoundFacts, Rule, ScheduleGroup } from './facts.js';
+import type {
+  DeclineSignals,
+  EndReason,
+  FirstStep,
+  Policy,
+  Route,
+  RoundFacts,
+  Rule,
+  ScheduleGroup,
+  State,
+} from './facts.js';
 import { routeDecline } from './decline.js';
 import { latestEarliest, ruleOfPlacement } from './earliest.js';
 import type { LimitHold } from './network-limits.js';
@@ -65,6 +75,25 @@ export function decideFirstStep(facts: FirstStepFacts): FirstStepDecision {
       return decideCharge(facts, route, by);
     case 'queue':
       return decideQueue(facts, route, by);
+  }
+}
+
+/** Where a first step leaves the recovery; null where the charge, or the look, that comes next decides. */
+export function stateAfterFirstStep(
+  step: FirstStepDecision,
+): { state: State; endReason: EndReason | null; detail: string | null } | null {
+  switch (step.kind) {
+    case 'charge':
+    case 'look':
+      return null;
+    case 'queue':
+      return { state: 'queued', endReason: null, detail: null };
+    case 'fail':
+      return { state: 'failed', endReason: step.endReason, detail: step.detail };
+    case 'authenticate':
+      return { state: 'action_required', endReason: null, detail: null };
+    case 'block':
+      return { state: 'blocked', endReason: 'never_charge', detail: null };
   }
 }
 

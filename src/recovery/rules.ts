@@ -36,6 +36,8 @@ const SOURCES = {
   outcome_held: 'docs/decisions.md#after-an-attempt: authorised and held, not collected',
   payment_canceled: 'docs/decisions.md#after-an-attempt: the payment was canceled at the gateway',
   payment_replaced: 'docs/decisions.md#after-an-attempt: a canceled payment is replaced once',
+  account_refused: 'docs/decisions.md#after-an-attempt: the account, not the debt',
+  call_repeated: 'docs/decisions.md#after-an-attempt: a limiter is no decline',
   not_authenticated: 'docs/decisions.md#after-an-attempt: not authenticated by the deadline',
 } as const;
 

@@ -65,7 +65,9 @@ function signalRules({ signals, paymentMethodType, route, cardCountry, round }: 
   const closest = network && findDeclineRow(network.closestCode);
   const rules: Unranked[] = [];
   if (code) {
-    rules.push(weighed('listed_code', code.code, `${code.bucket}, ${STEP_WORDS[code.firstStep]}, ${code.meaning}`));
+    const scope = code.scope === 'debt' ? '' : `scope ${code.scope}, `;
+    const says = `${code.bucket}, ${scope}${STEP_WORDS[code.firstStep]}, ${code.meaning}`;
+    rules.push(weighed('listed_code', code.code, says));
   } else if (route.code === null) {
     rules.push(weighed('no_code', null, 'no code was named: as a generic decline'));
   } else {
