@@ -35,7 +35,18 @@ describe('bank holidays', () => {
   });
 
   it.each([
+    [1954, '04-18'],
+    [1961, '04-02'],
+    [1981, '04-19'],
+    [2000, '04-23'],
+    [2019, '04-21'],
+    [2024, '03-31'],
     [2026, '04-05'],
+    [2038, '04-25'],
+    [2049, '04-18'],
+    [2076, '04-19'],
+    [2100, '03-28'],
+    [2285, '03-22'],
     [2027, '03-28'],
     [2028, '04-16'],
     [2029, '04-01'],
@@ -115,6 +126,35 @@ describe('loading the calendars', () => {
       calendars: parseTable('calendars.csv', `calendar,countries,source\n${calendar}\n`),
       lastDays: parseTable('last.csv', `country,last_business_days\n${last}\n`),
     });
+
+  it.each([
+    ['07-04', 2026, '2026-07-04'],
+    ['easter -2', 2026, '2026-04-03'],
+    ['easter +50', 2026, '2026-05-25'],
+    ['1 MON 09', 2026, '2026-09-07'],
+    ['4 THU 11', 2026, '2026-11-26'],
+    ['last MON 05', 2026, '2026-05-25'],
+    ['last SUN 12', 2026, '2026-12-27'],
+  ])('reads the day %s of %i as %s', (text, year, day) => {
+    expect(iso(build(`a,n,${text},none,s`).rules.get('XX')?.[0]?.dayIn(year) ?? 0)).toBe(day);
+  });
+
+  it.each([
+    'x07-04',
+    '07-04x',
+    'xeaster -2',
+    'easter -2x',
+    'easter 2',
+    'easter -200',
+    'x1 MON 09',
+    '1 MON 09x',
+    '0 MON 09',
+    '1 mon 09',
+  ])('refuses the day "%s"', (text) => expect(() => build(`a,n,${text},none,s`)).toThrow(/accepted: 01-01/));
+
+  it.each(['x2026-12-30', '2026-12-30x', '26-12-30'])('refuses the last business day "%s"', (cell) => {
+    expect(() => build('a,n,01-01,none,s', undefined, `ZZ,${cell}`)).toThrow(/accepted: 2026-12-30/);
+  });
 
   it('reads good rows', () => {
     const { rules, lastDays } = build('a,n,2 TUE 03,none,s');

@@ -43,6 +43,19 @@ describe('blackout hours', () => {
     expect(open('2026-06-03T17:00:00Z', 'Asia/Kolkata', NIGHT)).toBe('2026-06-04T02:30:00.000Z');
   });
 
+  it('end at the second of two hours that the clocks show twice', () => {
+    // 3:00 becomes 1:00 at 01:00Z on 25 October: from one to three happens twice, and two o'clock's first time is over.
+    const closed: BlackoutHours[] = [{ from: 1, to: 2 }];
+    expect(open('2026-10-25T01:30:00Z', 'Antarctica/Troll', closed)).toBe('2026-10-25T02:00:00.000Z');
+    expect(open('2026-10-24T23:30:00Z', 'Antarctica/Troll', closed)).toBe('2026-10-25T00:00:00.000Z');
+    expect(open('2026-10-25T00:30:00Z', 'Antarctica/Troll', closed)).toBe('2026-10-25T00:30:00.000Z');
+  });
+
+  it('of equal hours last a whole day', () => {
+    expect(longestClosed([{ from: 5, to: 5, days: ['mon'] }])).toBe(24);
+    expect(open('2026-06-01T05:00:00Z', 'UTC', [{ from: 5, to: 5, days: ['mon'] }])).toBe('2026-06-02T05:00:00.000Z');
+  });
+
   it('that leave no hour open are a bug by now', () => {
     expect(() => nextOpen(0, 'UTC', [{ from: 0, to: 24 }])).toThrow('no hour of the week');
   });

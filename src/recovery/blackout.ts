@@ -20,7 +20,7 @@ export const CLOSED_HOURS_MAX = 72;
 
 /** True when the zone's clocks show a closed hour. */
 export function isClosed(wall: WallMs, blackout: readonly BlackoutHours[]): boolean {
-  return blackout.length > 0 && closedHours(blackout)[weekHourOf(wall)] === 1;
+  return closedHours(blackout)[weekHourOf(wall)] === 1;
 }
 
 /** The first instant from `instantMs` on that no blackout covers: the same one, or the local hour at which it ends. */

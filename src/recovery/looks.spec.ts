@@ -49,6 +49,7 @@ it.each([
 
 it.each([
   [0, HOUR_MS],
+  [1.5 * HOUR_MS, 2 * HOUR_MS],
   [71.5 * HOUR_MS, 72 * HOUR_MS],
   [72 * HOUR_MS, 78 * HOUR_MS],
   [99.5 * HOUR_MS, 100 * HOUR_MS], // The deadline, before the next sixth hour.
@@ -64,6 +65,7 @@ describe('a look that finds no change', () => {
     ['lost_reply', 59 * SECOND, 0, 'look_again'],
     ['lost_reply', MINUTE, 0, 'resend_same_key'],
     ['lost_reply', MINUTE, 23 * HOUR_MS - 2 * MINUTE, 'resend_same_key'],
+    ['lost_reply', MINUTE, 23 * HOUR_MS - MINUTE, 'new_attempt'],
     ['lost_reply', MINUTE, 23 * HOUR_MS, 'new_attempt'],
     ['received_5xx', 59 * SECOND, 0, 'look_again'],
     ['received_5xx', MINUTE, 0, 'new_attempt'],

@@ -31,6 +31,25 @@ describe('amounts', () => {
     expect(check).toHaveProperty('accepted', expect.stringContaining(accepted));
   });
 
+  it.each([
+    [49, 'USD', 'must be a whole number in range', 'units of which 100 make one USD'],
+    [49, 'JPY', 'must be a whole number in range', 'whole JPY'],
+    [1055, 'KWD', 'must be divisible by 10', 'units of which 1000 make one KWD, divisible by 10'],
+  ])('tells what is wrong with %d %s, and what is right', (amount, currency, message, unit) => {
+    const accepted = `an integer from 50 to 99999999 in ${unit}`;
+    expect(validateAmount(amount, currency)).toMatchObject({ message, accepted });
+  });
+
+  it('tells what a currency is', () => {
+    expect(validateAmount(1000, 'usd')).toEqual({
+      kind: 'refused',
+      field: 'currency',
+      code: 'invalid_field',
+      message: 'is no known currency',
+      accepted: 'an ISO 4217 code in capitals, such as USD',
+    });
+  });
+
   it.each(['usd', 'XXX', '', '__proto__', 'EURO'])('knows no currency %s', (currency) => {
     expect(validateAmount(1000, currency)).toMatchObject({ field: 'currency', code: 'invalid_field' });
     expect(isCurrency(currency)).toBe(false);

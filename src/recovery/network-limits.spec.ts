@@ -48,6 +48,7 @@ describe('Visa', () => {
     expect(set(15, 15)).toBeNull();
     expect(set(15, 16)).not.toBeNull();
     for (const cap of [14, 21, 17.5, Number.NaN]) expect(() => set(cap, 1)).toThrow(RangeError);
+    expect(() => set(14, 1)).toThrow('reattemptsMax must be a whole number from 15 to 20.');
   });
 
   it.each([
@@ -64,6 +65,8 @@ describe('Visa', () => {
     expect(hold).toMatchObject({ freeAt: null, rule: { name: 'network_limit:visa_category_1' } });
     const category2 = declines(1, 0, 0, { networkDeclineCode: '51' });
     expect(limitsFreeAt(category2, 'visa', AMOUNT, NOW)).toBeNull();
+    // Category 3 wants the data corrected: the router does not retry it, but no rule forbids the card for ever.
+    expect(limitsFreeAt(declines(1, 0, 0, { networkDeclineCode: '54' }), 'visa', AMOUNT, NOW)).toBeNull();
   });
 
   it('counts an attempt that another clock dates in the future', () => {
@@ -103,6 +106,9 @@ describe('Mastercard', () => {
       'mastercard_declines_30d',
     ]);
     expect(limitsFreeAt(both, 'mastercard', AMOUNT, NOW)?.rule.name).toBe('network_limit:mastercard_declines_30d');
+    // Whichever comes first in the table: here the month frees in an hour, the day in almost 24.
+    const leaving = [...declines(9, 0, 60_000), ...declines(25, 29 * DAY_MS, (23 * HOUR_MS) / 24)];
+    expect(limitsFreeAt(leaving, 'mastercard', AMOUNT, NOW)?.rule.name).toBe('network_limit:mastercard_declines_24h');
   });
 
   it.each(['03', '21'])('stops the card for 30 days after advice %s, whatever the amount', (networkAdviceCode) => {
@@ -196,6 +202,7 @@ describe('the fee that a refusal avoids', () => {
       ...AMOUNT,
     }));
     expect(limitsFreeAt(month, 'mastercard', AMOUNT, now)?.fee).toMatchObject({ amountMinor, currency: 'USD' });
+    expect(limitsFreeAt(month, 'mastercard', AMOUNT, now, { crossBorder: true })?.fee).toMatchObject({ amountMinor });
     expect(limitsFreeAt(month.slice(1), 'mastercard', AMOUNT, now)?.fee).toBeNull();
   });
 });
@@ -224,6 +231,8 @@ describe('loading the tables', () => {
     ['an empty limit', GOOD_LIMIT.replace('9,9', ',9'), GOOD_FEE, /full_at is empty/],
     ['a fee without limit', GOOD_LIMIT, GOOD_FEE.replace('a,', 'b,'), /limit "b" is not in/],
     ['a date that is none', GOOD_LIMIT, GOOD_FEE.replace('2026-01-01', '1 Jan 2026'), /from is "1 Jan 2026"/],
+    ['a date of another form', GOOD_LIMIT, GOOD_FEE.replace('2026-01-01', '+002026-01-01'), /accepted: YYYY-MM-DD/],
+    ['a month that is none', GOOD_LIMIT, GOOD_FEE.replace('2026-01-01', '2026-13-01'), /accepted: YYYY-MM-DD/],
   ])('refuses %s', (_, limit, fee, message) => expect(() => build(limit, fee)).toThrow(message));
 });
 

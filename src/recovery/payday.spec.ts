@@ -59,6 +59,20 @@ describe('paydays', () => {
     expect(new Date(shifted).toISOString()).toBe('2026-03-09T14:00:00.000Z');
   });
 
+  it('waits for the fifth day where a short one makes it 96 hours', () => {
+    // Friday the 6th, 23:30 in New York; Sunday has 23 hours, and Wednesday the 11th begins 95.5 hours later.
+    const from = new Date('2026-03-07T04:30:00Z').getTime();
+    expect(shiftToPayday(from, 'America/New_York', 11, 0)).toBe(from + 95.5 * HOUR_MS);
+    expect(shiftToPayday(from, 'America/New_York', 11, 1)).toBe(from);
+  });
+
+  it('stays on a payday, even where the hour asked for is still to come', () => {
+    const friday = new Date('2026-06-12T08:00:00Z').getTime();
+    expect(shiftToPayday(friday, 'UTC', null, 10)).toBe(friday);
+    const eve = new Date('2026-05-31T08:00:00Z').getTime();
+    expect(shiftToPayday(eve, 'UTC', 31, 10)).toBe(eve);
+  });
+
   it('waits four whole days', () => {
     const monday = new Date('2026-06-08T10:00:00Z').getTime();
     expect(shiftToPayday(monday, 'UTC', null)).toBe(monday + 96 * HOUR_MS);

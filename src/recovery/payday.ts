@@ -46,5 +46,5 @@ export function isPayday(wall: WallMs, { billingCycleDay, bankCountry }: PaydayR
 
 function isCycleDay(cycleDay: number, day: number, year: number, month: number): boolean {
   if (cycleDay === day) return true;
-  return cycleDay > day && day >= 28 && day === new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return cycleDay > day && day === new Date(Date.UTC(year, month, 0)).getUTCDate();
 }
