@@ -90,6 +90,48 @@ describe('planRecovery', () => {
     expect(steps[0]).toMatchObject({ kind: 'charge', at: NOW.toISOString() });
   });
 
+  it('charges each consented fallback token once', () => {
+    const tokens = { fallbackPaymentMethodTokens: ['pm_2', 'pm_3'], fallbackConsent: true };
+    const { plan: steps } = plan({ originalDeclineCode: 'expired_card', ...tokens });
+    expect(steps.map((each) => [each.kind, each.reason])).toEqual([
+      ['charge', 'in the request'],
+      ['charge', 'fallback token'],
+      ['recovery.failed', 'hard_decline'],
+    ]);
+  });
+
+  it('gives the reason of each instant: its slot, and what moved it', () => {
+    const { plan: steps } = plan({ originalDeclineCode: 'insufficient_funds' });
+    expect(steps.map((each) => each.reason)).toEqual([
+      'scheduled: slot 2026-03-05T09:00:00.000Z, local hour 2026-03-05T10:00:00.000Z, payday 2026-03-06T10:00:00.000Z',
+      'scheduled: slot 2026-03-09T09:00:00.000Z, local hour 2026-03-09T10:00:00.000Z, payday 2026-03-13T10:00:00.000Z',
+      'scheduled: slot 2026-03-14T09:00:00.000Z, local hour 2026-03-14T10:00:00.000Z, payday 2026-03-15T10:00:00.000Z',
+      'scheduled: slot 2026-03-20T09:00:00.000Z, local hour 2026-03-20T10:00:00.000Z',
+      'exhausted, held 30 minutes',
+    ]);
+  });
+
+  it('looks first where the first charge may have gone through, and then still waits for what holds it back', () => {
+    const looked = plan({ originalDeclineCode: 'gateway_timeout' });
+    expect(looked.firstStep).toBe('look_then_charge');
+    expect(looked.plan[0]).toMatchObject({ at: NOW.toISOString(), reason: 'in the request, after the look' });
+    const notBefore = '2026-03-12T09:00:00.000Z';
+    const waiting = plan({ originalDeclineCode: 'gateway_timeout', policy: { notBefore } });
+    expect(waiting).toMatchObject({ firstStep: 'look_then_charge', rule: 'look_first:gateway_timeout' });
+    expect(waiting.plan[0]).toMatchObject({ at: '2026-03-12T10:00:00.000Z', rule: 'not_before' });
+    expect(waiting.plan[0]?.reason).toMatch(/^scheduled: slot .+, after the look$/);
+  });
+
+  it('tells both ends of a look that charges nothing', () => {
+    const reason = 'possibly_paid, else configuration, after the look';
+    expect(plan({ originalDeclineCode: 'duplicate_transaction' }).plan).toMatchObject([{ reason }]);
+  });
+
+  it('warns that a simulated outcome would charge nothing', () => {
+    expect(plan({ simulateOutcome: 'failed' }).warnings.join(' ')).toContain('charge nothing');
+    expect(plan({}).warnings.join(' ')).not.toContain('simulate');
+  });
+
   it('tells the event of the forced failure at once, as it is sent: amount 44 is never held', () => {
     const { plan: steps } = plan({ amount: 44 });
     expect(steps).toEqual([

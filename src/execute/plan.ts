@@ -6,10 +6,11 @@ import { foreignCharges, holdOn, seenOfForeign } from '../engine/seen-charges.js
 import { isHeld } from '../recovery/advice.js';
 import { decideAfterOutcome } from '../recovery/decide.js';
 import { routeDecline } from '../recovery/decline.js';
-import type { Decision, DeclineSignals, FirstStep, RoundFacts } from '../recovery/facts.js';
-import { decideFirstStep, type FirstStepDecision } from '../recovery/first-step.js';
+import type { Decision, DeclineSignals, FirstStep, Placement, RoundFacts } from '../recovery/facts.js';
+import { decideFirstStep, type FirstStepDecision, type FirstStepFacts } from '../recovery/first-step.js';
 import type { SeenAttempt } from '../recovery/network-limits.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
+import { placementWords } from '../recovery/placement-words.js';
 
 export interface PlannedStep {
   at: string;
@@ -38,7 +39,7 @@ export function planRecovery(asked: Recovery, now: Date, holdMinutes: number): R
   const { binPrefix, paymentMethodType } = hintsOf(recovery);
   // Of the card only what the request tells is known.
   const seen = foreignCharges(recovery).map(seenOfForeign);
-  const first = decideFirstStep({
+  const facts: FirstStepFacts = {
     signals: recovery.originalSignals,
     binPrefix,
     paymentMethodType,
@@ -54,13 +55,16 @@ export function planRecovery(asked: Recovery, now: Date, holdMinutes: number): R
     round: roundFactsOf(recovery),
     limitsFreeAt: holdOn(recovery, seen, now),
     jitter: 0,
-  });
+  };
+  const first = decideFirstStep(facts);
+  // As if a look found nothing: what it finds is not known here.
+  const step = first.kind === 'look' ? decideFirstStep({ ...facts, lookFoundNone: true }) : first;
   const signals = recovery.originalSignals ?? { ...NO_SIGNALS, declineCode: 'generic_decline' };
   return {
     firstStep: wordOf(first),
     rule: first.rule.name,
     deadlineAt: recovery.deadlineAt.toISOString(),
-    plan: stepsAfter(first, { recovery, signals, seen, now, holdMinutes }),
+    plan: stepsAfter(step, first.kind === 'look', { recovery, signals, seen, now, holdMinutes }),
     warnings: warningsOf(recovery, first),
   };
 }
@@ -84,32 +88,43 @@ interface Story {
   holdMinutes: number;
 }
 
-function stepsAfter(first: FirstStepDecision, story: Story): PlannedStep[] {
+function stepsAfter(step: FirstStepDecision, looks: boolean, story: Story): PlannedStep[] {
   const { now } = story;
-  switch (first.kind) {
+  const afterLook = looks ? ', after the look' : '';
+  const rule = step.rule.name;
+  switch (step.kind) {
     case 'block':
     case 'authenticate':
       return [];
-    case 'fail':
-      return [failed(now, first.endReason, first.rule.name)];
     case 'look':
-      if (first.then === 'fail')
-        return [failed(now, 'possibly_paid or a hard decline, after the look', first.rule.name)];
-      return charges(story, { at: now, reason: 'in the request, after the look' }, first);
+      throw new Error('a look that found nothing asks for another');
+    case 'fail':
+      return [failed(now, `${looks ? 'possibly_paid, else ' : ''}${step.endReason}${afterLook}`, rule)];
     case 'charge':
-      return charges(story, { at: now, reason: 'in the request' }, first);
+      return charges(story, { at: now, reason: `in the request${afterLook}`, rule }, step.token);
     case 'queue':
-      return charges(story, { at: first.dueAt, reason: 'scheduled' }, first);
+      return charges(story, { at: step.dueAt, reason: `${scheduled(step.placement)}${afterLook}`, rule }, step.token);
   }
 }
 
-function charges(story: Story, start: { at: Date; reason: string }, first: FirstStepDecision): PlannedStep[] {
+function scheduled(placement: Placement | undefined): string {
+  return placement === undefined ? 'scheduled' : `scheduled: ${placementWords(placement)}`;
+}
+
+interface Planned {
+  at: Date;
+  reason: string;
+  rule: string;
+}
+
+function charges(story: Story, start: Planned, token: 'primary' | 'fallback'): PlannedStep[] {
   const { recovery, signals, now, holdMinutes } = story;
   const steps: PlannedStep[] = [];
   let round: RoundFacts = roundFactsOf(recovery);
-  let next = { at: start.at, reason: start.reason, rule: first.rule.name };
-  let fallbackLeft = recovery.fallbackLeft;
-  let seen = story.seen;
+  let next = start;
+  let fallbackLeft = recovery.fallbackLeft - (token === 'fallback' ? 1 : 0);
+  // A fallback token is another card, with limits of its own.
+  let seen = token === 'fallback' ? [] : story.seen;
   while (steps.length < STEPS_MAX) {
     steps.push({ at: next.at.toISOString(), kind: 'charge', reason: next.reason, rule: next.rule });
     round = charged(round, recovery, next.at, next.at > now);
@@ -117,10 +132,10 @@ function charges(story: Story, start: { at: Date; reason: string }, first: First
     const decision = afterDecline(story, seen, round, next.at, fallbackLeft > 0);
     if (decision.kind === 'fallback') {
       fallbackLeft -= 1;
-      seen = []; // Another card has limits of its own.
+      seen = [];
       next = { at: next.at, reason: 'fallback token', rule: decision.rule.name };
     } else if (decision.kind === 'retry') {
-      next = { at: decision.dueAt, reason: 'scheduled', rule: decision.rule.name };
+      next = { at: decision.dueAt, reason: scheduled(decision.placement), rule: decision.rule.name };
     } else {
       return [...steps, ...endOf(decision, signals, recovery, next.at, holdMinutes)];
     }
@@ -184,6 +199,9 @@ function warningsOf(recovery: Recovery, first: FirstStepDecision): string[] {
   if (first.route && !first.route.listed) warnings.push('The decline code is not listed: treated with care.');
   if (first.kind === 'block') warnings.push('Answered with 403 blocked; nothing is charged.');
   if (first.kind === 'authenticate') warnings.push('Answered with 403; the customer must authenticate the payment.');
+  if (recovery.simulateOutcome !== null) {
+    warnings.push('simulateOutcome was sent: an execute would pretend that outcome, and charge nothing.');
+  }
   if (recovery.hints.zoneOpen === true && recovery.hints.cardOrigin === undefined)
     warnings.push('No time zone is set: UTC, unless the card names a country.');
   return warnings;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { decideAfterAuthenticationLook, decideAfterOutcome, type OutcomeFacts, routeOfOutcome } from './decide.js';
-import { routeDecline } from './decline.js';
+import { decideAfterAuthenticationLook, decideAfterOutcome, type OutcomeFacts } from './decide.js';
 import type { DeclineSignals, Outcome } from './facts.js';
 import { DAY_MS, HOUR_MS } from './local-time.js';
 import { snapshotPolicy } from './policy.js';
@@ -184,12 +183,6 @@ describe('after a charge', () => {
     expect(decide(declined('do_not_honor'), { now })).toMatchObject({ kind: 'failed', endReason: 'deadline' });
     const unauthenticated = decide(declined('authentication_required'), { now });
     expect(unauthenticated).toMatchObject({ endReason: 'not_authenticated', detail: 'authenticate' });
-  });
-
-  it('names the route of a decline, and none for anything else', () => {
-    const { signals } = declined('do_not_honor') as { signals: DeclineSignals };
-    expect(routeOfOutcome(factsOf(declined('do_not_honor')))).toEqual(routeDecline(signals));
-    expect(routeOfOutcome(factsOf({ kind: 'pending' }))).toBeNull();
   });
 });
 

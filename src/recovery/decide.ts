@@ -57,11 +57,6 @@ export function decideAfterOutcome(facts: OutcomeFacts): Decision {
   }
 }
 
-/** The route of a decided outcome, for advice and texts; null where nothing was declined. */
-export function routeOfOutcome(facts: Pick<OutcomeFacts, 'outcome' | 'binPrefix' | 'paymentMethodType'>): Route | null {
-  return facts.outcome.kind === 'declined' ? routeDecline(facts.outcome.signals, hintsOf(facts)) : null;
-}
-
 function hintsOf({ binPrefix, paymentMethodType }: Pick<OutcomeFacts, 'binPrefix' | 'paymentMethodType'>) {
   return { binPrefix, paymentMethodType: paymentMethodType ?? null };
 }
@@ -103,7 +98,7 @@ function decideRetry(facts: OutcomeFacts, route: Route): Decision {
   if (next.kind === 'due' && hold !== null && hold.freeAt === null) return decideNeverAgain(facts, hold.rule);
   if (next.kind === 'due') {
     const remaining = attemptsRemaining(policy, group, round);
-    return { kind: 'retry', dueAt: next.dueAt, attemptsRemaining: remaining, rule: by };
+    return { kind: 'retry', dueAt: next.dueAt, attemptsRemaining: remaining, rule: by, placement: next.placement };
   }
   if (facts.fallbackLeft && next.endReason === 'exhausted' && attemptLeft(facts)) return fallback();
   return { kind: 'failed', endReason: next.endReason, detail: null, rule: by };

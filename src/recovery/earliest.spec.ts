@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 
+import type { Placement } from './facts.js';
 import { latestEarliest, ruleOfPlacement } from './earliest.js';
 import { HOUR_MS } from './local-time.js';
 import type { LimitHold } from './network-limits.js';
 import { rule } from './rules.js';
-import type { Placement } from './schedule.js';
 
 const NOW = new Date('2026-06-03T12:00:00Z');
 const hours = (count: number) => new Date(NOW.getTime() + count * HOUR_MS);

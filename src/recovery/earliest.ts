@@ -1,7 +1,6 @@
-import type { Policy, Route, Rule } from './facts.js';
+import type { Placement, Policy, Route, Rule } from './facts.js';
 import type { LimitHold } from './network-limits.js';
 import { rule } from './rules.js';
-import type { Placement } from './schedule.js';
 
 /** Something that says "not before": the network's wait, its limit, or the merchant's own start. */
 export interface Earliest {

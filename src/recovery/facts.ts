@@ -137,10 +137,30 @@ export interface Advice {
   willRetry: boolean;
 }
 
+/** How a slot became an instant, step by step, in milliseconds; each step moves it later or leaves it. */
+export interface Placement {
+  slotMs: number;
+  /** After the gap, `notBefore`, the network's waits and limits, and not in the past. */
+  earliestMs: number;
+  /** On the next local hour. */
+  localMs: number;
+  /** On the next payday. */
+  paydayMs: number;
+  /** After the merchant's blackout hours. */
+  openMs: number;
+  /** With jitter: when it is charged, if that fits. */
+  wantedMs: number;
+  /** Without payday and jitter, for what would not fit otherwise. */
+  plainMs: number;
+  /** The last instant at which a charge of this round may be due. */
+  lastMs: number;
+}
+
 /** What follows, as data; the engine carries it out. */
 export type Decision = { rule: Rule } & (
   | { kind: 'succeeded' }
-  | { kind: 'retry'; dueAt: Date; attemptsRemaining: number }
+  /** `placement` where a schedule's slot was placed: for whoever explains the instant. */
+  | { kind: 'retry'; dueAt: Date; attemptsRemaining: number; placement?: Placement }
   | { kind: 'fallback' } // Charge the next consented fallback token, at once.
   | { kind: 'replace_payment' } // The payment object is gone, and not by the debt's end: make a new one, once per recovery.
   | { kind: 'await_bank'; dueAt: Date }

@@ -2,6 +2,7 @@ import type {
   DeclineSignals,
   EndReason,
   FirstStep,
+  Placement,
   Policy,
   Route,
   RoundFacts,
@@ -46,7 +47,7 @@ export interface FirstStepFacts {
 
 export type FirstStepDecision = { rule: Rule; route: Route | null } & (
   | { kind: 'charge'; token: 'primary' | 'fallback' }
-  | { kind: 'queue'; dueAt: Date; token: 'primary' | 'fallback' }
+  | { kind: 'queue'; dueAt: Date; token: 'primary' | 'fallback'; placement?: Placement }
   /** Read what may have been paid; when none is found decide again with `lookFoundNone`. */
   | { kind: 'look'; then: 'charge' | 'fail' }
   | { kind: 'fail'; endReason: EndReason; detail: string | null }
@@ -171,7 +172,7 @@ function queueToSlot(facts: FirstStepFacts, route: Route | null, by: Rule): Firs
   const next = nextCharge(policy, groupOf(route), round, { now, earliestAt: earliest?.at ?? null, jitter });
   const named = ruleOfPlacement(earliest, next.placement, next.kind === 'due' ? by : next.rule);
   return next.kind === 'due'
-    ? { kind: 'queue', dueAt: next.dueAt, token: 'primary', route, rule: named }
+    ? { kind: 'queue', dueAt: next.dueAt, token: 'primary', route, rule: named, placement: next.placement }
     : { kind: 'fail', endReason: next.endReason, detail: null, route, rule: named };
 }
 

@@ -1,4 +1,4 @@
-import type { Policy, RoundFacts, Rule, ScheduleGroup, ScheduleRow } from './facts.js';
+import type { Placement, Policy, RoundFacts, Rule, ScheduleGroup, ScheduleRow } from './facts.js';
 import { type BlackoutHours, nextOpen } from './blackout.js';
 import { DAY_MS, HOUR_MS, nextLocalHour } from './local-time.js';
 import { shiftToPayday } from './payday.js';
@@ -18,25 +18,6 @@ export interface ScheduleMoment {
   earliestAt: Date | null;
   /** In [0, 1). */
   jitter: number;
-}
-
-/** How a slot became an instant, step by step, in milliseconds; each step moves it later or leaves it. */
-export interface Placement {
-  slotMs: number;
-  /** After the gap, `notBefore`, the network's waits and limits, and not in the past. */
-  earliestMs: number;
-  /** On the next local hour. */
-  localMs: number;
-  /** On the next payday. */
-  paydayMs: number;
-  /** After the merchant's blackout hours. */
-  openMs: number;
-  /** With jitter: when it is charged, if that fits. */
-  wantedMs: number;
-  /** Without payday and jitter, for what would not fit otherwise. */
-  plainMs: number;
-  /** The last instant at which a charge of this round may be due. */
-  lastMs: number;
 }
 
 export type NextCharge =

@@ -1,6 +1,7 @@
 import type { DeclineSignals, FirstStep, Policy, Route, RoundFacts, Rule } from './facts.js';
 import { HOUR_MS } from './local-time.js';
 import { type SeenAttempt, weighLimits } from './network-limits.js';
+import { placementWords } from './placement-words.js';
 import { rule, type RuleName } from './rules.js';
 import { nextCharge, type NextCharge } from './schedule.js';
 import { adviceRowsOf, adviceStep, codeRowOf, networkRowOf, networkStep } from './signals.js';
@@ -118,26 +119,12 @@ function scheduleRules(facts: WeighedFacts): Unranked[] {
   const slots = policy.rows[group].slotsHours.map((hours) => `${hours} h`).join(', ');
   const next = nextCharge(policy, group, round, { now, earliestAt: null, jitter: 0 });
   const rules = [
-    weighed('scheduled', group, `slots ${slots} from the failed charge${spent ? '' : `; ${stepsOf(next)}`}`),
+    weighed('scheduled', group, `slots ${slots} from the failed charge${spent ? '' : `; ${nextWords(next)}`}`),
   ];
   const deadline = weighed('nothing_fits', null, `the last charge an hour before ${round.deadlineAt.toISOString()}`);
   return [...rules, attempts, deadline];
 }
 
-/** How the next slot became an instant, leaving out the steps that changed nothing. */
-function stepsOf(next: NextCharge): string {
-  if (next.placement === null) return 'none is left';
-  const { slotMs, earliestMs, localMs, paydayMs, openMs } = next.placement;
-  const steps: [string, number, number][] = [
-    ['gap or wait', earliestMs, slotMs],
-    ['local hour', localMs, earliestMs],
-    ['payday', paydayMs, localMs],
-    ['blackout', openMs, paydayMs],
-  ];
-  const moved = steps.filter(([, ms, before]) => ms !== before).map(([name, ms]) => `${name} ${iso(ms)}`);
-  return [`next slot ${iso(slotMs)}`, ...moved].join(', ');
-}
-
-function iso(instantMs: number): string {
-  return new Date(instantMs).toISOString();
+function nextWords({ placement }: NextCharge): string {
+  return placement === null ? 'none is left' : `next ${placementWords(placement)}`;
 }
