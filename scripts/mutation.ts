@@ -10,7 +10,7 @@ const GROUPS: Readonly<Record<string, { files: string[]; specs: string[] }>> = {
   small: { files: ['money', 'looks', 'payday'], specs: ['money', 'looks', 'payday'] },
   days: { files: ['bank-days', 'blackout', 'local-time'], specs: ['bank-days', 'blackout', 'local-time'] },
   limits: { files: ['network-limits', 'limit-tables'], specs: ['network-limits'] },
-  router: { files: ['decline', 'signals'], specs: ['decline', 'first-step'] },
+  router: { files: ['decline', 'signals'], specs: ['decline', 'signals'] },
   original: {
     files: ['original', 'payment-looks', 'lifecycle'],
     specs: ['original', 'payment-looks', 'lifecycle'],

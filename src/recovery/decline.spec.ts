@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { declineCodeOf, finalMessage, PLAIN_DECLINE_TEXT, routeDecline } from './decline.js';
+import { declineCodeOf, finalMessage, joinSignals, PLAIN_DECLINE_TEXT, routeDecline } from './decline.js';
 import type { DeclineSignals } from './facts.js';
+import { rule } from './rules.js';
 import { NEVER_CHARGE_CODES, TABLES } from './tables.js';
 
 function signals(parts: Partial<DeclineSignals>): DeclineSignals {
@@ -32,6 +33,8 @@ describe('routing by code', () => {
       retryable: row.retryable,
       group: row.group,
       finalAction: row.finalAction,
+      recommendedAction: row.recommendedAction === 'authenticate' ? 'request_card_update' : row.recommendedAction,
+      rule: rule('listed_code', row.code),
       detail: row.recommendedAction === 'authenticate' ? 'authenticate' : null,
       neverCharge: row.firstStep === 'block',
       listed: true,
@@ -81,6 +84,7 @@ describe('routing by code', () => {
       group: 'unlisted',
       finalAction: 'request_card_update',
       listed: false,
+      rule: rule('unlisted_code'),
     });
   });
 
@@ -90,7 +94,13 @@ describe('routing by code', () => {
       firstStep: 'charge',
       group: 'ambiguous',
       listed: true,
+      rule: rule('no_code'),
     });
+  });
+
+  it('keeps a decline code that no table knows unlisted, whatever generic error it came with', () => {
+    const sent = signals({ declineCode: 'zz_9', errorCode: 'card_declined' });
+    expect(routeDecline(sent)).toMatchObject({ code: 'zz_9', listed: false });
   });
 
   it('gives a route for any text at all', () => {
@@ -131,7 +141,10 @@ describe('advice', () => {
       group: null,
       bucket: 'hard',
       finalAction,
+      recommendedAction: finalAction,
       stopsCard,
+      waitMs: null,
+      rule: rule('advice_code', `${field === 'adviceCode' ? 'stripe' : 'mastercard'}_${code}`),
     });
     expect(route.neverCharge).toBe(false);
     expect(route.customerMessageSafe).not.toMatch(/we will try again/i);
@@ -173,6 +186,24 @@ describe('advice', () => {
     expect(route).toMatchObject({ firstStep: 'block', finalAction: 'manual_review', stopsCard: true });
   });
 
+  it('says nothing new where the code stops already, and keeps the code’s own rule and text', () => {
+    const alone = routeDecline(signals({ declineCode: 'expired_card' }));
+    const advised = routeDecline(signals({ declineCode: 'expired_card', adviceCode: 'confirm_card_data' }));
+    expect(advised).toEqual(alone);
+    expect(alone.customerMessageSafe).toContain('expired');
+  });
+
+  it('reads Mastercard’s advice where no network is known: better one stop too many', () => {
+    const route = routeDecline(signals({ declineCode: 'do_not_honor', networkAdviceCode: '03' }));
+    expect(route).toMatchObject({ firstStep: 'fail', stopsCard: true });
+  });
+
+  it('turns a technical decline into a hard one as well', () => {
+    const route = routeDecline(signals({ declineCode: 'processing_error', adviceCode: 'do_not_try_again' }));
+    expect(route).toMatchObject({ bucket: 'hard', firstStep: 'fail' });
+    expect(route.customerMessageSafe).toBe(PLAIN_DECLINE_TEXT);
+  });
+
   it('puts authentication above a stop, and keeps the stop for the card', () => {
     const route = routeDecline(signals({ declineCode: 'authentication_required', adviceCode: 'do_not_try_again' }));
     expect(route).toMatchObject({ firstStep: 'authenticate', detail: 'authenticate', stopsCard: true });
@@ -205,12 +236,23 @@ describe('network codes', () => {
 
   it('lets the stricter of decline code and network code win', () => {
     const route = routeDecline(signals({ declineCode: 'do_not_honor', networkDeclineCode: '43', brand: 'visa' }));
-    expect(route).toMatchObject({ code: 'stolen_card', neverCharge: true });
+    expect(route).toMatchObject({ code: 'stolen_card', neverCharge: true, rule: rule('network_code', 'stolen_card') });
+    const mastercard = signals({ declineCode: 'do_not_honor', networkDeclineCode: '54', brand: 'mastercard' });
+    expect(routeDecline(mastercard)).toMatchObject({ code: 'expired_card', stopsCard: false });
+    expect(routeDecline(mastercard).customerMessageSafe).toContain('expired');
+  });
+
+  it('names the row that a raw code stands for', () => {
+    const route = routeDecline(signals({ networkDeclineCode: '51', brand: 'visa' }));
+    expect(route.rule).toEqual(rule('network_code', 'insufficient_funds'));
   });
 
   it('keeps the decline code where the network code is no stricter', () => {
     const route = routeDecline(signals({ declineCode: 'expired_card', networkDeclineCode: '51', brand: 'visa' }));
     expect(route).toMatchObject({ code: 'expired_card', firstStep: 'fail' });
+    // As strict as each other: the gateway's own word stays.
+    const equal = signals({ declineCode: 'incorrect_cvc', networkDeclineCode: '54', brand: 'visa' });
+    expect(routeDecline(equal)).toMatchObject({ code: 'incorrect_cvc', rule: rule('listed_code', 'incorrect_cvc') });
   });
 
   it('keeps the stop of a decline code that a stricter network code replaces', () => {
@@ -231,12 +273,40 @@ describe('network codes', () => {
 
   it.each([
     ['411111', 'visa'],
-    ['555555', 'mastercard'],
-    ['222300', 'mastercard'],
+    ['41111111', 'visa'],
+    ['510000', 'mastercard'],
+    ['559999', 'mastercard'],
+    ['222100', 'mastercard'],
+    ['272099', 'mastercard'],
+    ['340000', 'amex'],
     ['378282', 'amex'],
   ])('knows prefix %s as %s', (binPrefix, brand) => {
     const code = brand === 'amex' ? '911' : '91';
     expect(routeDecline(signals({ networkDeclineCode: code }), { binPrefix }).code).toBe('issuer_not_available');
+  });
+
+  it.each([
+    '509999',
+    '560000',
+    '222099',
+    '272100',
+    '330000',
+    '350000',
+    '601100',
+    '41111',
+    '411111111',
+    'x411111',
+    null,
+  ])('knows no network by prefix %s', (binPrefix) => {
+    for (const networkDeclineCode of ['91', '911']) {
+      expect(routeDecline(signals({ networkDeclineCode }), { binPrefix })).toMatchObject({ listed: false });
+    }
+  });
+
+  it('reads the network of a bank debit from its type', () => {
+    const sent = signals({ networkDeclineCode: 'AM04' });
+    expect(routeDecline(sent, { paymentMethodType: 'sepa_debit' })).toMatchObject({ listed: true, group: 'debit' });
+    expect(routeDecline(sent, { paymentMethodType: 'card' })).toMatchObject({ listed: false });
   });
 
   it('does not guess the network of a raw code', () => {
@@ -267,6 +337,11 @@ describe('refused by the gateway itself', () => {
   it('does not repeat a generic decline that never reached the network', () => {
     const route = routeDecline(signals({ declineCode: 'generic_decline', blockedByGateway: true }));
     expect(route).toMatchObject({ firstStep: 'fail', bucket: 'hard', group: null, finalAction: 'request_card_update' });
+    expect(route.rule).toEqual(rule('blocked_by_gateway'));
+    const hard = signals({ declineCode: 'expired_card', blockedByGateway: true });
+    expect(routeDecline(hard)).toMatchObject({ firstStep: 'fail', rule: rule('listed_code', 'expired_card') });
+    const reached = signals({ declineCode: 'generic_decline', blockedByGateway: false });
+    expect(routeDecline(reached).firstStep).toBe('charge');
   });
 
   it('keeps the stricter row of a named reason', () => {
@@ -288,5 +363,62 @@ describe('the code that is printed', () => {
     const { customerMessageSafe } = routeDecline(signals({ declineCode: 'insufficient_funds' }));
     expect(finalMessage(customerMessageSafe)).toBe(PLAIN_DECLINE_TEXT);
     expect(rows.map((row) => finalMessage(row.customerMessageSafe)).join()).not.toMatch(/will try again/i);
+  });
+});
+
+describe('what the merchant said and what the gateway reads, as one', () => {
+  const all = {
+    declineCode: 'insufficient_funds',
+    errorCode: 'card_declined',
+    adviceCode: 'try_again_later',
+    networkDeclineCode: '51',
+    networkAdviceCode: '02',
+    brand: 'visa',
+  };
+
+  it('is the one where the other is silent', () => {
+    const said = signals({ declineCode: 'do_not_honor' });
+    expect(joinSignals(said, null, {})).toBe(said);
+    expect(joinSignals(null, said, {})).toBe(said);
+    expect(joinSignals(null, null, {})).toBeNull();
+  });
+
+  it.each(Object.keys(all) as (keyof typeof all)[])(
+    'takes %s from the reading where the merchant left it open',
+    (key) => {
+      expect(joinSignals({ ...all, [key]: null }, all, {})).toEqual(all);
+    },
+  );
+
+  it('keeps the merchant’s word where the reading is no stricter', () => {
+    const said = { ...signals({ declineCode: 'processing_error', networkAdviceCode: '24' }), brand: 'mastercard' };
+    const joined = joinSignals(said, all, {});
+    expect(joined).toEqual({
+      ...all,
+      ...{ declineCode: 'processing_error', networkAdviceCode: '24', brand: 'mastercard' },
+    });
+    // As strict as each other.
+    const expired = signals({ declineCode: 'expired_card' });
+    expect(joinSignals(expired, signals({ declineCode: 'incorrect_cvc' }), {})?.declineCode).toBe('expired_card');
+  });
+
+  it('takes the reading’s word where it alone asks for a stricter step', () => {
+    const said = { ...signals({ declineCode: 'do_not_honor', networkDeclineCode: '05' }), brand: 'visa' };
+    const read = signals({ declineCode: 'stolen_card' });
+    expect(joinSignals(said, read, {})).toEqual({ ...read, brand: 'visa' });
+  });
+
+  it('takes the reading’s word where it alone stops the card', () => {
+    const said = signals({ declineCode: 'expired_card', adviceCode: 'confirm_card_data' });
+    const read = signals({ declineCode: 'expired_card', adviceCode: 'do_not_try_again' });
+    expect(joinSignals(said, read, {})).toEqual(read);
+    const stopped = signals({ declineCode: 'do_not_try_again' });
+    expect(joinSignals(stopped, read, {})?.declineCode).toBe('do_not_try_again');
+  });
+
+  it('keeps that the gateway itself refused, if the reading tells', () => {
+    const said = signals({ declineCode: 'do_not_honor' });
+    expect(joinSignals(said, { ...all, blockedByGateway: false }, {})).toMatchObject({ blockedByGateway: false });
+    expect(joinSignals(said, all, {})).not.toHaveProperty('blockedByGateway');
   });
 });

@@ -16,15 +16,6 @@ export interface RouteHints {
   paymentMethodType?: string | null;
 }
 
-/** One thing that was said, and the step it asks for. */
-export interface Voice {
-  kind: 'code' | 'network' | 'advice';
-  step: FirstStep;
-  row: DeclineRow | null;
-  network: NetworkRow | null;
-  advice: AdviceRow | null;
-}
-
 /** Payment methods that a bank returns days later: they never run on a card's schedule. */
 const DEBIT_TYPES: ReadonlySet<string> = new Set([
   'us_bank_account',
