@@ -4,6 +4,7 @@ import type { BlackoutHours } from '../../src/recovery/blackout.js';
 import type { DeclineSignals, Policy } from '../../src/recovery/facts.js';
 import { DAY_MS, HOUR_MS } from '../../src/recovery/local-time.js';
 import type { SeenAttempt } from '../../src/recovery/network-limits.js';
+import { readTable } from '../../src/recovery/table-file.js';
 import { PRESETS, TABLES } from '../../src/recovery/tables.js';
 
 /** One random debt: how it was declined, under which policy, and what else happens to its card. */
@@ -25,7 +26,9 @@ export interface History {
   jitter: number[];
 }
 
-export const ZONES: readonly string[] = [...Intl.supportedValuesOf('timeZone'), 'UTC'];
+// The runtime's list has some zones under their former names only (Asia/Calcutta), and UTC not at all.
+const MAIN_ZONES = readTable('country-zones.csv').map((row) => row.required('zone'));
+export const ZONES: readonly string[] = [...new Set([...Intl.supportedValuesOf('timeZone'), ...MAIN_ZONES, 'UTC'])];
 export const AMOUNT = { amountMinor: 2500, currency: 'USD' };
 
 const DECLINE_CODES = [...TABLES.declines.values()].filter((row) => row.scope === 'debt').map((row) => row.code);
