@@ -108,6 +108,29 @@ describe('the first step', () => {
     expect(decide('insufficient_funds', { policy: late })).toMatchObject({ kind: 'fail', endReason: 'exhausted' });
   });
 
+  it.each([
+    ['do_not_honor', {}],
+    [null, {}],
+    ['insufficient_funds', {}],
+    ['gateway_timeout', { lookFoundNone: true }],
+    ['expired_card', { hasFallback: true }],
+    ['expired_card', { cardChangedSince: true }],
+    ['do_not_honor', { tokenReusable: false }],
+  ])('after %s charges nothing from the deadline on: %j', (code, parts) => {
+    const round = (deadlineAt: Date) => ({
+      anchorAt: NOW,
+      openedAt: NOW,
+      deadlineAt,
+      scheduledTaken: 0,
+      chargesMade: 0,
+      lastAttemptAt: null,
+    });
+    const over = decide(code, { ...parts, round: round(NOW) });
+    expect(over).toMatchObject({ kind: 'fail', endReason: 'deadline', rule: { name: 'deadline_passed' } });
+    const before = decide(code, { ...parts, round: round(hours(0.001)) });
+    expect(before).not.toMatchObject({ endReason: 'deadline' });
+  });
+
   describe('policy.firstCharge', () => {
     const now = { ...policy, firstCharge: 'now' as const };
     const scheduled = { ...policy, firstCharge: 'scheduled' as const };

@@ -152,7 +152,12 @@ function chargeUnlessHeldBack(facts: FirstStepFacts, route: Route | null, by: Ru
   if (waitEndsAt && waitEndsAt > facts.now) return queueToSlot(facts, route, rule('network_wait'));
   const hold = facts.limitsFreeAt;
   if (hold && (hold.freeAt === null || hold.freeAt > facts.now)) return queueToSlot(facts, route, hold.rule);
-  return { kind: 'charge', token: 'primary', route, rule: by };
+  return facts.now >= facts.round.deadlineAt ? over(route) : { kind: 'charge', token: 'primary', route, rule: by };
+}
+
+/** A debt that could be read only after its deadline is not charged any more. */
+function over(route: Route | null): FirstStepDecision {
+  return { kind: 'fail', endReason: 'deadline', detail: null, route, rule: rule('deadline_passed') };
 }
 
 /** Another card: waits and limits of the declined one do not bind it, the merchant's own start does. */
@@ -161,6 +166,7 @@ function chargeFallback(facts: FirstStepFacts, route: Route | null): FirstStepDe
   if (notBefore && notBefore > facts.now) {
     return { kind: 'queue', dueAt: notBefore, token: 'fallback', route, rule: rule('not_before') };
   }
+  if (facts.now >= facts.round.deadlineAt) return over(route);
   return { kind: 'charge', token: 'fallback', route, rule: rule('fallback_token') };
 }
 
