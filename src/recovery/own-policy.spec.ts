@@ -74,6 +74,32 @@ describe('a merchant’s own schedule', () => {
     expect(problems[0]?.accepted).not.toBe('');
   });
 
+  it.each([
+    ['fast', 'one row per group: funds ambiguous limit technical debit unlisted'],
+    [{}, 'one row or more, of funds ambiguous limit technical debit unlisted'],
+    [{ hard: ROW }, 'funds ambiguous limit technical debit unlisted'],
+    [{ funds: null }, 'slotsHours gapHours localHour paydayShift jitter'],
+    [{ funds: { ...ROW, slots: [1] } }, 'slotsHours gapHours localHour paydayShift jitter'],
+    [{ funds: { ...ROW, slotsHours: [] } }, '1 to 8 rising whole hours from 1 to 2160'],
+    [{ funds: { ...ROW, slotsHours: [2, 1] } }, '1 to 8 rising whole hours from 1 to 2160'],
+    [{ debit: { ...DEBIT, slotsHours: [] } }, '1 to 2 rising whole hours from 48 to 2160'],
+    [{ funds: { ...ROW, gapHours: 0 } }, 'a whole number of hours from 1 to 720'],
+    [{ debit: { ...DEBIT, gapHours: 47 } }, 'a whole number of hours from 48 to 720'],
+    [{ funds: { ...ROW, localHour: -1 } }, 'a whole number from 0 to 23, or null'],
+    [{ funds: { ...ROW, localHour: null } }, 'false, or a localHour'],
+    [{ funds: { ...ROW, paydayShift: 1 } }, 'true or false'],
+    [{ funds: { ...ROW, jitter: 'x45m' } }, 'minutes such as 45m, or a share such as 20%'],
+    [{ funds: { ...ROW, jitter: '45mx' } }, 'minutes such as 45m, or a share such as 20%'],
+    [{ funds: { ...ROW, jitter: '100%' } }, 'minutes such as 45m, or a share such as 20%'],
+  ])('says of %j what is accepted: %s', (schedule, accepted) => {
+    expect(scheduleProblems(schedule)).toMatchObject([{ accepted }]);
+  });
+
+  it('names the field that it was asked to name', () => {
+    expect(scheduleProblems({ hard: ROW }, 'schedule')[0]?.field).toBe('schedule.hard');
+    expect(blackoutProblems('x', 'hours')[0]?.field).toBe('hours');
+  });
+
   it('is told everything that is wrong at once', () => {
     expect(scheduleProblems({ funds: { ...ROW, jitter: '', gapHours: -1 }, later: ROW })).toHaveLength(3);
     expect(scheduleProblems({ funds: {} }).map((one) => one.field)).toEqual(
@@ -126,5 +152,23 @@ describe('blackout hours', () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatchObject({ field, code: 'invalid_field' });
     expect(problems[0]?.message).toContain(message);
+  });
+
+  it.each([
+    ['x', 'up to 14 of {from, to, days}'],
+    [['x'], 'from to days'],
+    [[{ from: 1, to: 2, zone: 'UTC' }], 'from to days'],
+    [[{ from: -1, to: 2 }], 'from 0 to 23 and to 0 to 24, whole hours'],
+    [[{ from: 1, to: -1 }], 'from 0 to 23 and to 0 to 24, whole hours'],
+    [[{ from: 8, to: 8 }], 'to other than from'],
+    [[{ from: 1, to: 2, days: 'mon' }], 'sun mon tue wed thu fri sat'],
+    [[{ from: 1, to: 2, days: ['mon', 'x'] }], 'sun mon tue wed thu fri sat'],
+    [[{ from: 0, to: 24 }], 'at most 72 hours in a row'],
+  ])('say of %j what is accepted: %s', (blackout, accepted) => {
+    expect(blackoutProblems(blackout)).toMatchObject([{ accepted }]);
+  });
+
+  it('may be fourteen', () => {
+    expect(blackoutProblems(Array.from({ length: 14 }, () => ({ from: 1, to: 2 })))).toEqual([]);
   });
 });

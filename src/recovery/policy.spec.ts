@@ -141,6 +141,33 @@ describe('what a request may ask for', () => {
     expect(problems.map((one) => one.field)).toEqual(count === 0 ? [] : ['originalFailedAt']);
   });
 
+  it.each([
+    [{ attemptsMax: 0 }, 'is out of range', 'a whole number from 1 to 8'],
+    [{ deadlineAt: NOW }, 'is out of range', 'an instant in the future, at most 90 days away'],
+    [{ notBefore: days(28) }, 'leaves no time before the deadline', 'an instant at least an hour before deadlineAt'],
+    [{ timezone: 'Mars/Olympus' }, 'is not a known time zone', 'an IANA name, such as Europe/Berlin'],
+    [{ billingCycleDay: 0 }, 'is out of range', 'a day of the month from 1 to 31'],
+    [{ visaReattemptsMax: 21 }, 'is out of range', "a whole number from 15 to 20, the network's own cap"],
+  ] as [PolicyRequest, string, string][])('%j: what is wrong, and what is accepted', (request, message, accepted) => {
+    expect(validatePolicyRequest(request, null, NOW)).toMatchObject([{ message, accepted }]);
+  });
+
+  it('tells when a charge may have failed', () => {
+    const [problem] = validatePolicyRequest({}, days(1), NOW);
+    expect(problem).toMatchObject({
+      message: 'is out of range',
+      accepted: 'an instant in the past, at most 90 days ago',
+    });
+  });
+
+  it('takes a start to the millisecond of the last hour before the deadline', () => {
+    const lastHour = new Date(days(10).getTime() - 3_600_000);
+    const deadlineAt = days(10);
+    expect(validatePolicyRequest({ notBefore: lastHour, deadlineAt }, null, NOW)).toEqual([]);
+    const late = new Date(lastHour.getTime() + 1);
+    expect(validatePolicyRequest({ notBefore: late, deadlineAt }, null, NOW)).toHaveLength(1);
+  });
+
   it('says everything that is wrong at once', () => {
     expect(validatePolicyRequest({ attemptsMax: 0, billingCycleDay: 0 }, days(1), NOW)).toHaveLength(3);
   });
