@@ -1,5 +1,5 @@
 // Mutation tests run pure specs of the decision core alone: no database, and no property runs of minutes. Which ones,
-// `scripts/mutation.ts` says for each group of files: all of them for each of thousands of mutants would take a night.
+// `scripts/mutation.ts` says for each file: all of them for each of thousands of mutants would take a night.
 import base from './jest.config.mjs';
 
 const pure = base.projects.find((project) => project.displayName === 'pure');
