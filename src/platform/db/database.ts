@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-import { sendFlight, type Statement, type StatementResult } from './flight.js';
+import { sendFlight, type SendFlight, type Statement, type StatementResult } from './flight.js';
 
 /** Whose rows a transaction may see: one client's (requests), or every client's (claims and sweeps). */
 export type Scope = { role: 'tenant'; clientId: string } | { role: 'worker' };
@@ -68,9 +68,12 @@ function enter(scope: Scope): Statement {
  * roles that row-level security knows, so a query that forgot its filter still sees one client's rows only.
  */
 export class Database {
-  constructor(private readonly pool: pg.Pool) {}
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly send: SendFlight = sendFlight,
+  ) {}
 
-  static connect(connectionString: string, connectionsMax: number): Database {
+  static connect(connectionString: string, connectionsMax: number, send?: SendFlight): Database {
     const pool = new pg.Pool({
       connectionString,
       max: connectionsMax,
@@ -88,13 +91,13 @@ export class Database {
     // A connection that breaks while it is lent out tells the query on it, and nobody else may be told: without a
     // listener its `error` event would end the process.
     pool.on('connect', (client) => client.on('error', () => undefined));
-    return new Database(pool);
+    return new Database(pool, send);
   }
 
   /** Runs `work` in one transaction. Anything it throws rolls back. @throws {CommitOutcomeUnknown} */
   async transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
     return this.borrowed(async (client) => {
-      const tx = new OpenTransaction(client, scope);
+      const tx = new OpenTransaction(client, scope, this.send);
       try {
         const result = await work(tx);
         await tx.commit();
@@ -110,7 +113,7 @@ export class Database {
   /** Sends all statements in one flight, which is one transaction. Either all stand or none does. */
   async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
-      const [, ...results] = await committing(sendFlight(client, [enter(scope), ...statements]));
+      const [, ...results] = await committing(this.send(client, [enter(scope), ...statements]));
       return results;
     });
   }
@@ -168,6 +171,7 @@ class OpenTransaction implements OwnTransaction {
   constructor(
     private readonly client: pg.PoolClient,
     private readonly scope: Scope,
+    private readonly send: SendFlight,
   ) {}
 
   async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(statement: Statement): Promise<StatementResult<Row>> {
@@ -179,7 +183,7 @@ class OpenTransaction implements OwnTransaction {
     if (this.state === 'ended') throw new Error('the transaction has ended');
     const opening = this.state === 'new' ? [BEGIN, enter(this.scope)] : [];
     this.state = 'open';
-    const results = await sendFlight(this.client, [...opening, ...statements]);
+    const results = await this.send(this.client, [...opening, ...statements]);
     return results.slice(opening.length);
   }
 
