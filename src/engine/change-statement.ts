@@ -102,6 +102,10 @@ export function insertStatement(
   return { ...statement(`${kind}_keyed`, sql, values, parts), about: about('accept', change) };
 }
 
+function keyRowOf({ recovery, answer }: Change, { fingerprint, at }: AcceptedUnder): object {
+  return { clientId: recovery.clientId, recoveryId: recovery.id, fingerprint, createdAt: at, ...answer };
+}
+
 /**
  * The statement that writes a change under its lease, unless one of the `obstacles` is there. `written` 0: nothing was
  * written, because of one of them or because the lease was lost.

@@ -192,7 +192,8 @@ function duplicate(recovery: Recovery | null): DomainError {
   return existing('duplicate', 'the key was used before', recovery);
 }
 
-function inFlight(id: string | null, existingStatus: string | null): DomainError {
+/** 409: ask again in a second, with the same key. `id` is null before anything was accepted under it. */
+export function inFlight(id: string | null, existingStatus: string | null): DomainError {
   const message = 'a call with this key is still being worked';
   return new DomainError({
     status: 409,

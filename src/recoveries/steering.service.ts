@@ -9,6 +9,7 @@ import { hashToken, sameCard } from '../engine/fallback-tokens.js';
 import { executeBody } from '../engine/presenter.js';
 import { isDebtTaken } from '../engine/debt-taken.js';
 import { unsettled } from '../execute/first-ends.js';
+import { inFlight } from '../execute/idempotency.js';
 import { debtTaken } from '../execute/guards.js';
 import { isConnectionError } from '../platform/db/database.js';
 import { hasOpenCharge, type Recovery } from '../engine/recovery.js';
@@ -26,7 +27,7 @@ import { readPaymentObject } from '../engine/payment-object.js';
 import type { PaymentMethodFacts } from '../gateways/gateway.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { badField, conflict, notFound } from '../platform/http/domain-error.js';
-import { answerStatus, isClosed, reopenObstacle } from '../recovery/lifecycle.js';
+import { answerStatus, isClosed, reopenObstacle, statusWord } from '../recovery/lifecycle.js';
 import { readSettlement } from '../recovery/payment-looks.js';
 import { defaultDeadline } from '../recovery/schedule.js';
 import type { Rule, Trigger } from '../recovery/facts.js';
@@ -288,8 +289,10 @@ export class SteeringService {
 
   /** Without a key that tells it later, the answer is how it stands when another worker has taken it over meanwhile. */
   private async afterTakeover(error: unknown, opened: Recovery, context: WorkContext): Promise<Recovery> {
-    if (isConnectionError(error)) return unsettled(opened); // The command stands, and its charge may be on its way.
     const { clientId, id } = opened;
+    // The command stands, and its charge may be on its way; under a key a repeat must be answered the same.
+    if (isConnectionError(error) && context.answer(opened) !== null) throw inFlight(id, statusWord(opened.state));
+    if (isConnectionError(error)) return unsettled(opened);
     const found = error instanceof LeaseLost ? await this.store.find(clientId, id) : null;
     if (!found || context.answer(found.recovery) !== null) throw error;
     return found.recovery;

@@ -11,14 +11,11 @@ import type { World } from './world.js';
 /** Stories held at a failpoint at once: each of them may hold a connection of the database. */
 const BATCH = 40;
 
-/** What a loop of its own passes, for all merchants at once: there the whole process is stopped, one failpoint at a time. */
+/** What loops pass for all merchants at once, each loop once in a group: there nobody's story is stopped but the loop. */
 export const LOOP_FAILPOINTS = [
-  'database.claim_due',
-  'database.next_due',
-  'database.renew_leases',
-  'database.claim_deliveries',
-  'database.release_held',
-  'database.next_delivery_due',
+  ['database.claim_due', 'database.claim_deliveries', 'database.renew_leases'],
+  ['database.next_due', 'database.release_held'],
+  ['database.next_delivery_due'],
 ] as const;
 
 export interface CrashpointsOptions {
@@ -42,17 +39,18 @@ export async function runCrashpoints(world: World, { faults, only, onBatch }: Cr
   const drill = new Drill(world, api);
   const points = pointsOf(await drill.trace(STORIES)).filter(({ failpoint }) => failpoint.includes(only));
   const batches = faults.flatMap((fault) => batchesOf(cellsOf(points, fault)));
-  const loops = LOOP_FAILPOINTS.filter((failpoint) => failpoint.includes(only)).flatMap((failpoint) =>
-    LOOP_FAULTS.filter((fault) => faults.includes(fault)).map((fault) => ({ failpoint, fault })),
-  );
-  const all = batches.flat().length + loops.length;
+  const groups = LOOP_FAILPOINTS.map((group) => group.filter((failpoint) => failpoint.includes(only)));
+  const loops = groups
+    .filter((group) => group.length > 0)
+    .flatMap((group) => LOOP_FAULTS.filter((fault) => faults.includes(fault)).map((fault) => ({ group, fault })));
+  const all = batches.flat().length + loops.flatMap(({ group }) => group).length;
   const results: CellResult[] = [];
   const add = (added: readonly CellResult[]) => {
     results.push(...added);
     onBatch(added, results.length, all);
   };
   for (const batch of batches) add(await drill.run(batch));
-  for (const { failpoint, fault } of loops) add([await drill.runLoop(failpoint, fault)]);
+  for (const { group, fault } of loops) add(await drill.runLoops(group, fault));
   return { points, results, offenders: await offendersOf(api) } satisfies CrashpointsReport;
 }
 

@@ -17,7 +17,7 @@ const READ_ONLY_MS = 3_000;
 export const FAULTS = ['kill', 'kill_after', 'cut', 'cut_after', 'read_only', 'pause', 'pause_after'] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** At a loop's failpoint the process really kills itself, and what it cuts is one look of the loop. */
+/** What makes sense for a loop, which looks again and again. */
 export const LOOP_FAULTS = ['kill', 'kill_after', 'cut', 'cut_after'] as const satisfies readonly Fault[];
 
 /** One failpoint of one story, and what happens there. */
@@ -37,6 +37,9 @@ export interface CellResult extends Cell {
   wrong: string[];
 }
 
+const NO_TAKEOVERS: ReadonlyMap<string, number> = new Map();
+/** A loop turns from the start on: by then it has something to find. */
+const LOOP_TURN = 2;
 const LOOP_STORIES = ['paid at once', 'paid at the first retry', 'no answer at all'];
 
 const ARMED_AS: Readonly<Record<Fault, FailpointAction>> = {
@@ -102,33 +105,34 @@ export class Drill {
     return this.results(cells, players, ends, reachedIn(victim.printed), takeovers);
   }
 
-  /** The third time that a loop passes its failpoint, with a few stories under way. */
-  async runLoop(failpoint: string, fault: (typeof LOOP_FAULTS)[number]): Promise<CellResult> {
+  /** Each loop stopped at its own failpoint, with a few stories under way. */
+  async runLoops(failpoints: readonly string[], fault: (typeof LOOP_FAULTS)[number]): Promise<CellResult[]> {
     const stories = STORIES.filter(({ name }) => LOOP_STORIES.includes(name));
-    const victim = await this.world.start({ REVTAIN_FAILPOINTS: `${failpoint}#3=${fault}` });
+    const rules = failpoints.map((failpoint) => `${failpoint}#${LOOP_TURN}=${ARMED_AS[fault]}`);
+    const victim = await this.world.start({ REVTAIN_FAILPOINTS: rules.join(',') });
     const doors = { current: () => victim.url };
     const actors = await Promise.all(stories.map(() => this.world.actor(this.api)));
     const players = stories.map((story, index) => new Player(this.world, actors[index] as Actor, story, doors));
-    const kills = fault === 'kill' || fault === 'kill_after';
     const ends = await this.playing(players, async () => {
       const plays = players.map((player) => this.play(player));
-      if (kills && (await victim.endsWithin(REACH_MS))) {
-        doors.current = () => this.api.url;
-        await this.rescue();
-      }
+      await this.untilAllReached(victim, failpoints.length);
+      await this.disturb(fault, victim, doors);
       return Promise.all(plays);
     });
     await Promise.all([victim.kill(), this.rescuer?.kill()]);
-    const reached = victim.printed.includes('"failpoint.reached"');
-    const told = players.map(({ actor: { clientId } }) => ({ clientId, name: failpoint, count: 3 }));
-    const cells = stories.map((story) => ({ story, failpoint, nth: 3, fault }));
-    const results = await this.results(cells, players, ends, told, new Map());
-    const [first] = results as [CellResult];
-    return {
-      ...first,
-      reached,
-      wrong: results.flatMap(({ story, wrong }) => wrong.map((each) => `${story.name}: ${each}`)),
-    };
+    const wrong = (
+      await this.results(
+        stories.map((story) => ({ story, failpoint: '', nth: 0, fault })),
+        players,
+        ends,
+        [],
+        NO_TAKEOVERS,
+      )
+    ).flatMap((result) => result.wrong.map((each) => `${result.story.name}: ${each}`));
+    const [story] = stories as [Story];
+    const told = new Set(reachedIn(victim.printed).map(({ name }) => name));
+    const result = { story, nth: LOOP_TURN, fault, takeoverMs: null, wrong };
+    return failpoints.map((failpoint) => ({ ...result, failpoint, reached: told.has(failpoint) }));
   }
 
   private async players(stories: readonly Story[], { url }: ServiceProcess): Promise<Player[]> {
@@ -166,6 +170,13 @@ export class Drill {
     }
   }
 
+  private async untilAllReached(victim: ServiceProcess, count: number): Promise<void> {
+    for (let waitedMs = 0; waitedMs < REACH_MS; waitedMs += LOOK_EVERY_MS) {
+      if (new Set(reachedIn(victim.printed).map(({ name }) => name)).size >= count) return;
+      await sleep(LOOK_EVERY_MS);
+    }
+  }
+
   private async untilReached(
     victim: ServiceProcess,
     players: readonly Player[],
@@ -174,7 +185,7 @@ export class Drill {
     let over = 0;
     for (const play of plays) void play.then(() => (over += 1));
     for (let waitedMs = 0; waitedMs < REACH_MS; waitedMs += LOOK_EVERY_MS) {
-      const reached = new Set(reachedIn(victim.printed).map(({ clientId }) => clientId));
+      const reached = new Set(reachedIn(victim.printed).flatMap(({ clientId }) => clientId ?? []));
       if (over + reached.size >= players.length) return;
       await sleep(LOOK_EVERY_MS);
     }
@@ -285,7 +296,8 @@ export class Drill {
     if (!standing) return [...wrong, 'there is no recovery'];
     if (!story.ends.includes(standing.state)) wrong.push(`it ended as ${standing.state}`);
     for (let place = 0; place < answers.length; place += 2)
-      if (answers[place] !== answers[place + 1]) wrong.push(`two answers to one key: ${firstDifference(answers[place] ?? '', answers[place + 1] ?? '')}`);
+      if (answers[place] !== answers[place + 1])
+        wrong.push(`two answers to one key: ${firstDifference(answers[place] ?? '', answers[place + 1] ?? '')}`);
     const told = [...player.finalEvents().values()];
     if (new Set(told).size < told.length) wrong.push(`an end was told twice: ${told.join(', ')}`);
     return wrong;
@@ -293,7 +305,8 @@ export class Drill {
 }
 
 interface Reached {
-  clientId: string;
+  /** Nobody's: of a loop. */
+  clientId?: string;
   name: string;
   count: number;
 }
@@ -301,7 +314,7 @@ interface Reached {
 /** What an armed process has told of its failpoints so far. */
 function reachedIn(printed: string): Reached[] {
   const lines = printed.split('\n').filter((line) => line.includes('"failpoint.reached"') && line.endsWith('}'));
-  return lines.map((line) => JSON.parse(line) as Reached).filter(({ clientId }) => clientId !== undefined);
+  return lines.map((line) => JSON.parse(line) as Reached);
 }
 
 function firstDifference(one: string, other: string): string {

@@ -211,19 +211,27 @@ async function committing<T>(flight: Promise<T>): Promise<T> {
   try {
     return await flight;
   } catch (error) {
-    throw isConnectionError(error) ? new CommitOutcomeUnknown(error) : error;
+    throw isConnectionError(error) && !isReadOnly(error) ? new CommitOutcomeUnknown(error) : error;
   }
 }
 
 const CONNECTION_TEXTS =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable/;
 
-/** True when the database could not be reached or went away: SQLSTATE class 08, 53, 57P0x, or a socket error. */
+/** A standby, or a primary that became one: the connection is given up, and the next one may find the new primary. */
+function isReadOnly(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '25006';
+}
+
+/**
+ * True when the database could not be reached, went away or lets nobody write: SQLSTATE class 08, 53, 57P0x, 25006, or a
+ * socket error.
+ */
 export function isConnectionError(error: unknown): boolean {
   if (error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnreachable) return true;
   if (typeof error !== 'object' || error === null) return false;
   const { code, message } = error as { code?: unknown; message?: unknown };
-  if (typeof code === 'string' && (/^(08|57P|53)/.test(code) || /^E[A-Z]+$/.test(code))) return true;
+  if (typeof code === 'string' && (/^(08|57P|53|25006)/.test(code) || /^E[A-Z]+$/.test(code))) return true;
   return typeof message === 'string' && CONNECTION_TEXTS.test(message);
 }
 
