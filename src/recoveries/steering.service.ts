@@ -33,7 +33,7 @@ import { defaultDeadline } from '../recovery/schedule.js';
 import type { Rule, Trigger } from '../recovery/facts.js';
 import { Dispatcher } from '../webhooks/dispatcher.js';
 import { encodeAnswer, type Answer } from '../execute/answer.js';
-import { dueKindOf, isReturnedForGood, notRetryable, outcomeUnknown } from './obstacles.js';
+import { dueKindOf, isReturnedForGood, notRetryable, outcomeUnknown, unlessTakenOver } from './obstacles.js';
 import { RecoveryReader } from './recovery-reader.js';
 import type { CancelReason } from './steering.dto.js';
 
@@ -80,7 +80,7 @@ export class SteeringService {
       const change = open ? watched(ended, open, recovery, context.now()) : ended;
       const cancelled = await this.holdingDebt(change, () => this.writer.finish(change, context));
       return this.told(await this.statusOf(cancelled));
-    });
+    }).catch(unlessTakenOver);
   }
 
   /** Charges now. @throws {DomainError} 404, 409 `not_retryable` or `outcome_unknown`. */
@@ -152,7 +152,7 @@ export class SteeringService {
         throw conflict('gateway_disagrees', `the gateway reads ${settled.kind}`, { gatewayReads: settled.kind });
       const worked = await this.worker.resolve(recovery, attempt, outcome, evidence, context);
       return this.told(await this.statusOf(worked));
-    });
+    }).catch(unlessTakenOver);
   }
 
   private context(caller: Caller, answer: AnswerFor = () => null): Promise<WorkContext> {
@@ -290,11 +290,12 @@ export class SteeringService {
   /** Without a key that tells it later, the answer is how it stands when another worker has taken it over meanwhile. */
   private async afterTakeover(error: unknown, opened: Recovery, context: WorkContext): Promise<Recovery> {
     const { clientId, id } = opened;
+    const isKeyed = context.answer(opened) !== null;
     // The command stands, and its charge may be on its way; under a key a repeat must be answered the same.
-    if (isConnectionError(error) && context.answer(opened) !== null) throw inFlight(id, statusWord(opened.state));
+    if (isConnectionError(error) && isKeyed) throw inFlight(id, statusWord(opened.state));
     if (isConnectionError(error)) return unsettled(opened);
     const found = error instanceof LeaseLost ? await this.store.find(clientId, id) : null;
-    if (!found || context.answer(found.recovery) !== null) throw error;
+    if (!found || isKeyed) throw error;
     return found.recovery;
   }
 }

@@ -10,6 +10,8 @@ import type { Actor, Standing, World } from './world.js';
 const STEP_MS = 150;
 /** A charge may take 25 s to be answered, and whoever died with it is taken over within 15 s. */
 const PATIENCE_MS = 120_000;
+/** Conflicts that ask to be asked again. */
+const PASSING = ['idempotency_in_flight', 'gateway_unreadable', 'outcome_unknown'];
 const FINAL_STATES = ['failed', 'blocked', 'cancelled', 'holdout', 'succeeded'];
 const agent = new Agent({ connections: 256, headersTimeout: 40_000, bodyTimeout: 40_000 });
 
@@ -61,9 +63,8 @@ export class Player {
       await this.do(act, standing.id);
       return false;
     }
-    const owed = this.story.acts?.some((each) => !this.acted.has(each)) ?? false;
     const isFinal = FINAL_STATES.includes(standing.state) && !standing.isDue && !standing.isLeased;
-    if (isFinal && !owed) return this.isTold(standing);
+    if (isFinal) return this.isTold(standing);
     if (!standing.isLeased && standing.dueInMs !== null && standing.dueInMs > 0)
       await this.world.pass(this.actor, standing.dueInMs + 1_000);
     return false;
@@ -100,7 +101,7 @@ export class Player {
     let last = 'nothing';
     while (performance.now() < endsAtMs) {
       const answer = await this.call(path, body, headers);
-      if (answer !== null && answer.status !== 503 && answer.code !== 'idempotency_in_flight') {
+      if (answer !== null && answer.status !== 503 && !PASSING.includes(answer.code)) {
         if (answer.status < 400 || answer.status === 403 || answer.status === 409)
           return `${answer.status} ${answer.text}`;
         throw new Error(`${path} was answered ${answer.status} ${answer.text}`);
