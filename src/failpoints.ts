@@ -44,6 +44,7 @@ export const FAILPOINTS: readonly string[] = [
   'database.load_attempts',
   'database.load_open_attempt',
   'database.load_recovery',
+  'database.look_key',
   'database.next_delivery_due',
   'database.next_due',
   'database.object_taken_on',

@@ -38,8 +38,8 @@ export interface CellResult extends Cell {
 }
 
 const NO_TAKEOVERS: ReadonlyMap<string, number> = new Map();
-/** A loop turns from the start on: by then it has something to find. */
-const LOOP_TURN = 2;
+/** A loop turns from the start on: the second time it may have something to find. Leases are renewed while a call is out. */
+const turnOf = (failpoint: string) => (failpoint === 'database.renew_leases' ? 1 : 2);
 const LOOP_STORIES = ['paid at once', 'paid at the first retry', 'no answer at all'];
 
 const ARMED_AS: Readonly<Record<Fault, FailpointAction>> = {
@@ -108,7 +108,7 @@ export class Drill {
   /** Each loop stopped at its own failpoint, with a few stories under way. */
   async runLoops(failpoints: readonly string[], fault: (typeof LOOP_FAULTS)[number]): Promise<CellResult[]> {
     const stories = STORIES.filter(({ name }) => LOOP_STORIES.includes(name));
-    const rules = failpoints.map((failpoint) => `${failpoint}#${LOOP_TURN}=${ARMED_AS[fault]}`);
+    const rules = failpoints.map((failpoint) => `${failpoint}#${turnOf(failpoint)}=${ARMED_AS[fault]}`);
     const victim = await this.world.start({ REVTAIN_FAILPOINTS: rules.join(',') });
     const doors = { current: () => victim.url };
     const actors = await Promise.all(stories.map(() => this.world.actor(this.api)));
@@ -131,8 +131,13 @@ export class Drill {
     ).flatMap((result) => result.wrong.map((each) => `${result.story.name}: ${each}`));
     const [story] = stories as [Story];
     const told = new Set(reachedIn(victim.printed).map(({ name }) => name));
-    const result = { story, nth: LOOP_TURN, fault, takeoverMs: null, wrong };
-    return failpoints.map((failpoint) => ({ ...result, failpoint, reached: told.has(failpoint) }));
+    const result = { story, fault, takeoverMs: null, wrong };
+    return failpoints.map((failpoint) => ({
+      ...result,
+      failpoint,
+      nth: turnOf(failpoint),
+      reached: told.has(failpoint),
+    }));
   }
 
   private async players(stories: readonly Story[], { url }: ServiceProcess): Promise<Player[]> {
