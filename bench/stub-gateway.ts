@@ -10,6 +10,9 @@ const CUSTOMER = 'cus_bench';
 const CARD = { brand: 'visa', last4: '4242', country: 'US', exp_month: 12, exp_year: 2034 };
 const WEBHOOKS = '/hook';
 
+/** How long a call about a payment takes. */
+const DELAY_MS = Number(process.env['STUB_DELAY_MS'] ?? 0);
+
 let paymentCount = 0;
 /** Secret key, then call, such as `POST /v1/payment_intents/:id/confirm`. */
 const counts: Record<string, Record<string, number>> = {};
@@ -97,8 +100,13 @@ const server = createServer((request, response) => {
   request.on('end', () => {
     const { status, body } = respond(request, sent);
     const text = JSON.stringify(body);
-    response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-    response.end(text);
+    const answerNow = () => {
+      response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+      response.end(text);
+    };
+    // Only payments are slow: what is read while debts are queued is no part of what is measured.
+    if (DELAY_MS > 0 && request.url?.includes('payment_intents')) setTimeout(answerNow, DELAY_MS);
+    else answerNow();
   });
 });
 // Both sides keep their sockets; a stub that closed them first would be a fault of its own.

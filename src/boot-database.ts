@@ -1,9 +1,11 @@
 import { ENTITIES } from './entities.js';
 import type { Config } from './platform/config.js';
+import { armedFlights } from './platform/db/armed-flight.js';
 import { Database, isConnectionError } from './platform/db/database.js';
 import { migrate } from './platform/db/migrate.js';
 import { Orm } from './platform/db/orm.js';
 import { startEmbeddedPostgres } from './platform/embedded-postgres/embedded-postgres.js';
+import type { Failpoints } from './platform/failpoints/failpoints.js';
 import type { Log } from './platform/logging/log.js';
 import { StartRefused } from './platform/start-refused.js';
 import type { Teardown } from './teardown.js';
@@ -23,6 +25,7 @@ export interface DatabaseListeners {
   log: Log;
   /** The embedded database has ended under us. One of the operator's own comes back when it does. */
   onGone: (error: Error) => void;
+  failpoints?: Failpoints | null;
 }
 
 /** Starts or reaches the database, migrates it, and opens both ways to it. @throws {StartRefused} */
@@ -37,7 +40,8 @@ export async function openDatabase(
   } catch (cause) {
     throw isConnectionError(cause) || isLoginRefused(cause) ? unreachable(cause) : cause;
   }
-  const database = Database.connect(connectionString, config.databasePoolMax);
+  const flights = listeners.failpoints ? armedFlights(listeners.failpoints) : undefined;
+  const database = Database.connect(connectionString, config.databasePoolMax, flights);
   teardown.add(() => database.close());
   const orm = await Orm.connect(connectionString, ENTITIES);
   teardown.add(() => orm.close());

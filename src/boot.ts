@@ -8,6 +8,7 @@ import { openDatabase, type OpenDatabase } from './boot-database.js';
 import { ApiKeyGuard } from './clients/api-key.guard.js';
 import { ClientDirectory } from './clients/client-directory.service.js';
 import { ExecuteRateLimit } from './clients/execute-rate-limit.service.js';
+import { readFailpoints, refuseBesideLiveClients } from './failpoints.js';
 import { TestGatewayAddress } from './gateways/registry.js';
 import { Readiness } from './health/readiness.service.js';
 import { startOwnTestGateway } from './own-test-gateway.js';
@@ -64,8 +65,10 @@ export async function bootService(config: Config, overrides: BootOverrides = {})
 async function boot(config: Config, overrides: BootOverrides, teardown: Teardown): Promise<RunningService> {
   const { clock = new SystemClock(), random = new SystemRandom(), log = new Log(config.logLevel) } = overrides;
   const { onDatabaseGone = (error: Error) => log.fatal('database.gone', {}, error) } = overrides;
-  const opened = await openDatabase(config, { log, onGone: onDatabaseGone }, teardown);
-  const parts = partsOf(config, opened, { clock, random, log });
+  const failpoints = readFailpoints(config.failpoints, log);
+  const opened = await openDatabase(config, { log, onGone: onDatabaseGone, failpoints }, teardown);
+  if (failpoints) await refuseBesideLiveClients(opened.database);
+  const parts = { ...partsOf(config, opened, { clock, random, log }), ...(failpoints && { failpoints }) };
   const testGateway = config.testGateway ? await startOwnTestGateway(opened.connectionString, parts) : null;
   if (testGateway) teardown.add(() => testGateway.stop());
 

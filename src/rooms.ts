@@ -42,7 +42,7 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
   const gateways = GatewaysModule.register({ stripeApiBase: config.stripeApiBase });
   const webhooks = WebhooksModule.register(config);
   const shared: Rooms = [ClientDirectoryModule, gateways, webhooks];
-  const engine = EngineModule.register(new EngineSettings(config.gatewayTimeoutMs), shared);
+  const engine = EngineModule.register(new EngineSettings(config.gatewayTimeoutMs, config.inFlightMax), shared);
   const execute = ExecuteModule.register([...shared, engine]);
   return [
     ScheduleModule.forRoot(),

@@ -93,9 +93,13 @@ export function insertStatement(
   if (told.length > 0) parts.push({ name: 'seen', values: [JSON.stringify(told.map(objectToRowJson))] });
   const values = [JSON.stringify(recoveryToRowJson(change.recovery)), ...obstacles.values];
   const kind = obstacles === NO_OBSTACLES ? 'accept' : 'accept_unless';
-  if (under === null) return statement(kind, () => insertSql(obstacles.sql(2), null), values, parts);
+  if (under === null) {
+    const sql = () => insertSql(obstacles.sql(2), null);
+    return { ...statement(kind, sql, values, parts), about: about('accept', change) };
+  }
   const key = values.push(JSON.stringify(objectToRowJson(keyRowOf(change, under))));
-  return statement(`${kind}_keyed`, () => insertSql(obstacles.sql(2), key), values, parts);
+  const sql = () => insertSql(obstacles.sql(2), key);
+  return { ...statement(`${kind}_keyed`, sql, values, parts), about: about('accept', change) };
 }
 
 function keyRowOf({ recovery, answer }: Change, { fingerprint, at }: AcceptedUnder): object {
@@ -111,9 +115,15 @@ export function saveStatement(change: Change, ids: Ids, realNow: Date, obstacles
   const parts = partsOf(change, ids, realNow);
   if (state === 'succeeded' || state === 'cancelled') parts.push({ name: 'withdrawn', values: [realNow] });
   const values = [JSON.stringify(recoveryToRowJson(change.recovery)), clientId, id, leaseToken];
-  if (!obstacles) return statement('save', () => SAVE, values, parts);
+  const said = about('save', change);
+  if (!obstacles) return { ...statement('save', () => SAVE, values, parts), about: said };
   const sql = () => saveUnlessSql(obstacles.sql(values.length + 1));
-  return statement('save_unless', sql, [...values, ...obstacles.values], parts);
+  return { ...statement('save_unless', sql, [...values, ...obstacles.values], parts), about: said };
+}
+
+/** A write is called by the last step that it takes. */
+function about(verb: string, { timeline }: Change): string {
+  return `${verb}:${timeline.at(-1)?.type ?? 'quietly'}`;
 }
 
 const NO_OBSTACLES: Obstacles = { sql: () => 'SELECT WHERE false', values: [] };

@@ -21,6 +21,7 @@ export class ChargingPause {
     const { rows } = await this.database.query<{ charging_probe_at: Date }>(
       { role: 'tenant', clientId: client.id },
       {
+        name: 'probe_pause',
         text: `UPDATE clients SET charging_probe_at = $2
                WHERE id = $1 AND charging_paused_since IS NOT NULL AND charging_probe_at <= $3 RETURNING charging_probe_at`,
         values: [client.id, afterMs(now, PROBE_EVERY_MS), now],
@@ -29,7 +30,7 @@ export class ChargingPause {
     if (rows.length === 1) return null;
     const { rows: current } = await this.database.query<{ charging_probe_at: Date | null }>(
       { role: 'tenant', clientId: client.id },
-      { text: `SELECT charging_probe_at FROM clients WHERE id = $1`, values: [client.id] },
+      { name: 'read_pause', text: `SELECT charging_probe_at FROM clients WHERE id = $1`, values: [client.id] },
     );
     return current[0]?.charging_probe_at ?? null;
   }
@@ -40,6 +41,7 @@ export class ChargingPause {
     await this.database.query(
       { role: 'tenant', clientId },
       {
+        name: 'begin_pause',
         text: `UPDATE clients SET charging_paused_since = coalesce(charging_paused_since, $2), charging_probe_at = $3
                WHERE id = $1`,
         values: [clientId, now, probeAt],
@@ -57,6 +59,7 @@ export class ChargingPause {
     await this.database.query(
       { role: 'tenant', clientId: client.id },
       {
+        name: 'end_pause',
         text: `WITH ended AS (
                  UPDATE clients c SET charging_paused_since = NULL, charging_probe_at = NULL
                  FROM (SELECT id, charging_paused_since AS since FROM clients WHERE id = $1 FOR UPDATE) old

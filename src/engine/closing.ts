@@ -73,6 +73,7 @@ export class Closing {
     const { rows } = await this.database.query<{ taken: boolean }>(
       { role: 'tenant', clientId: recovery.clientId },
       {
+        name: 'payment_taken_on',
         text: `SELECT EXISTS (SELECT FROM recoveries
                  WHERE client_id = $1 AND payment_object_id = $2 AND id > $3)
                OR EXISTS (SELECT FROM recoveries

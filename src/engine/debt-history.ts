@@ -74,6 +74,7 @@ export class DebtHistory {
     const { rows } = await this.database.query<{ held: boolean }>(
       { role: 'tenant', clientId },
       {
+        name: 'debt_held_by_another',
         text: `SELECT ${held} AND debt_name = $3) OR ${held} AND original_resolved = ANY ($4))
                  OR ${held} AND payment_object_id = ANY ($4)) AS held`,
         values: [clientId, id, debtName, objects],
@@ -87,6 +88,7 @@ export class DebtHistory {
     const { rows } = await this.database.query<{ taken: boolean }>(
       { role: 'tenant', clientId },
       {
+        name: 'object_taken_on',
         text: `SELECT EXISTS (SELECT FROM recoveries WHERE client_id = $1 AND payment_object_id = $2 AND id > $3) AS taken`,
         values: [clientId, paymentObjectId, id],
       },
@@ -100,6 +102,7 @@ export class DebtHistory {
     const { rows } = await this.database.query<{ ours: boolean }>(
       { role: 'tenant', clientId: recovery.clientId },
       {
+        name: 'cancelled_by_us',
         text: `SELECT EXISTS (SELECT FROM recoveries
                  WHERE client_id = $1 AND debt_name = $2 AND payment_to_cancel = $3) AS ours`,
         values: [recovery.clientId, recovery.debtName, reading.id],
@@ -114,6 +117,7 @@ export class DebtHistory {
     const { rows } = await this.database.query<{ payment_object_id: string }>(
       { role: 'tenant', clientId: recovery.clientId },
       {
+        name: 'payments_of_other_debts',
         text: `SELECT DISTINCT payment_object_id FROM recoveries
                WHERE client_id = $1 AND payment_object_id = ANY ($2) AND debt_name <> $3`,
         values: [recovery.clientId, paymentIds, recovery.debtName],

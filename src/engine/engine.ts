@@ -7,10 +7,8 @@ import { Log } from '../platform/logging/log.js';
 import type { Recovery } from './recovery.js';
 import { LeaseLost, RecoveryStore } from './recovery-store.js';
 import { Worker } from './worker.js';
-import { WorkContexts } from './work-contexts.js';
+import { EngineSettings, WorkContexts } from './work-contexts.js';
 
-/** Charges on the wire at once in one process: with 200 ms a call that is 160 a second. */
-const IN_FLIGHT_MAX = 32;
 /** A retry is worked within 1 s of its due time (docs/operating.md): the longest sleep leaves half of it. */
 const SLEEP_MAX_MS = 500;
 /** Claims closer together than this cost the database more than they gain. */
@@ -31,6 +29,7 @@ export class Engine extends BackgroundWork {
     private readonly store: RecoveryStore,
     private readonly worker: Worker,
     private readonly contexts: WorkContexts,
+    private readonly settings: EngineSettings,
     private readonly clock: Clock,
     private readonly log: Log,
     works: BackgroundWorks,
@@ -65,7 +64,7 @@ export class Engine extends BackgroundWork {
 
   /** Fills the free places and returns how long nothing is due. A sliding window: no batch waits for its slowest. */
   private async turn(): Promise<number> {
-    const free = IN_FLIGHT_MAX - this.inFlight.size;
+    const free = this.settings.inFlightMax - this.inFlight.size;
     if (free === 0) {
       await Promise.race(this.inFlight);
       return 0;

@@ -162,7 +162,11 @@ export class RecoveryStore {
 
   /** Takes a recovery that waits for its customer, whoever is reading its payment: that reader's write is refused. */
   async claimWaiting(tx: Transaction, clientId: string, id: string): Promise<Recovery | null> {
-    const { rows } = await tx.query({ text: sql.CLAIM_WAITING, values: [this.owner, clientId, id] });
+    const { rows } = await tx.query({
+      name: 'claim_waiting',
+      text: sql.CLAIM_WAITING,
+      values: [this.owner, clientId, id],
+    });
     return rows[0] ? recoveryFromRow(rows[0]) : null;
   }
 
@@ -172,6 +176,7 @@ export class RecoveryStore {
     const { rows } = await this.database.query<{ id: string; state: State }>(
       { role: 'tenant', clientId },
       {
+        name: 'holder_of_debt',
         text: `SELECT id, state FROM recoveries
                WHERE client_id = $1 AND holds_debt
                  AND (debt_name = $2 OR original_resolved = ANY ($3) OR payment_object_id = ANY ($3)) LIMIT 1`,

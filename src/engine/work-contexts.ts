@@ -10,9 +10,14 @@ import type { StoredAnswer } from './change.js';
 import type { Recovery } from './recovery.js';
 import type { WorkContext } from './work-context.js';
 
-/** How long one gateway call may take (REVTAIN_GATEWAY_TIMEOUT_MS). */
+/** What of the server's settings the engine works by. */
 export class EngineSettings {
-  constructor(readonly gatewayTimeoutMs: number) {}
+  constructor(
+    /** How long one gateway call may take (REVTAIN_GATEWAY_TIMEOUT_MS). */
+    readonly gatewayTimeoutMs: number,
+    /** Due recoveries that one process works at once (REVTAIN_IN_FLIGHT). */
+    readonly inFlightMax: number,
+  ) {}
 }
 
 export interface ContextRequest {

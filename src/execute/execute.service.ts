@@ -21,12 +21,12 @@ import { Clock } from '../platform/clock.js';
 import { Ids } from '../platform/ids.js';
 import { Random } from '../platform/random.js';
 import { Dispatcher } from '../webhooks/dispatcher.js';
-import { answerStatus } from '../recovery/lifecycle.js';
+import { answerStatus, statusWord } from '../recovery/lifecycle.js';
 import { encodeAnswer, type Answer } from './answer.js';
 import { requestProblems } from './check-request.js';
 import type { ExecuteRequest } from './execute-request.js';
 import { heldOut, isHeldOut, unsettled } from './first-ends.js';
-import { fingerprintOf, Idempotency, KeyTaken } from './idempotency.js';
+import { fingerprintOf, Idempotency, inFlight, KeyTaken } from './idempotency.js';
 import { Intake, type CallKey, type PlannedAcceptance } from './intake.service.js';
 import { newRecovery } from './new-recovery.js';
 import { storedAnswer } from './stored-answer.js';
@@ -100,7 +100,7 @@ export class ExecuteService {
     if (error instanceof KeyTaken || error instanceof LeaseLost) {
       return this.idempotency.takenOver(client, key, fingerprint);
     }
-    const refused = error instanceof DomainError;
+    const refused = error instanceof DomainError && error.code !== 'idempotency_in_flight';
     const verdict = refused ? await this.idempotency.look(client, key, fingerprint) : null;
     if (verdict?.kind !== 'replay') throw error;
     return verdict.answer;
@@ -130,14 +130,17 @@ export class ExecuteService {
 
   /**
    * The outcome; without a key that tells it later, how it stands when another worker has taken it over meanwhile. Where
-   * the database is gone, that a charge may be on its way.
+   * the database is gone, that a charge may be on its way: under a key nothing can be answered then that a repeat would
+   * be answered too, so that the call is in flight until whoever takes it over has stored its answer.
    */
   private async workInRequest(accepted: Recovery, context: WorkContext): Promise<Recovery> {
     try {
       return await this.worker.work(accepted, context);
     } catch (error) {
+      const isKeyed = accepted.idempotencyKey !== null;
+      if (isConnectionError(error) && isKeyed) throw inFlight(accepted.id, statusWord(accepted.state));
       if (isConnectionError(error)) return unsettled(accepted); // Accepted it is: never to be sent again as new.
-      if (!(error instanceof LeaseLost) || accepted.idempotencyKey !== null) throw error;
+      if (!(error instanceof LeaseLost) || isKeyed) throw error;
       const found = await this.store.find(accepted.clientId, accepted.id);
       if (!found) throw error;
       return found.recovery;

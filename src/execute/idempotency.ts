@@ -75,6 +75,7 @@ export class Idempotency {
     const { rows } = await this.database.query<KeyRow>(
       { role: 'tenant', clientId: client.id },
       {
+        name: 'finished_key',
         text: `SELECT fingerprint, recovery_id, status_code, body, false AS is_leased FROM idempotency_keys
                WHERE client_id = $1 AND key = $2 AND fingerprint = $3 AND body IS NOT NULL`,
         values: [client.id, key, fingerprint],
@@ -130,6 +131,7 @@ export class Idempotency {
     const { rows } = await this.database.query<{ status_code: number; body: Buffer }>(
       { role: 'tenant', clientId: recovery.clientId },
       {
+        name: 'answer_key',
         text: `UPDATE idempotency_keys SET status_code = coalesce(status_code, $3), body = coalesce(body, $4)
                WHERE client_id = $1 AND key = $2 RETURNING status_code, body`,
         values: [recovery.clientId, key, answer.status, answer.body],
@@ -142,6 +144,7 @@ export class Idempotency {
     const { rowCount } = await this.database.query(
       { role: 'tenant', clientId },
       {
+        name: 'take_over_key',
         text: `UPDATE idempotency_keys
                SET lease_owner = $3, lease_until = clock_timestamp() + $4 * interval '1 second'
                WHERE client_id = $1 AND key = $2 AND body IS NULL AND recovery_id IS NULL
@@ -189,7 +192,8 @@ function duplicate(recovery: Recovery | null): DomainError {
   return existing('duplicate', 'the key was used before', recovery);
 }
 
-function inFlight(id: string | null, existingStatus: string | null): DomainError {
+/** 409: ask again in a second, with the same key. `id` is null before anything was accepted under it. */
+export function inFlight(id: string | null, existingStatus: string | null): DomainError {
   const message = 'a call with this key is still being worked';
   return new DomainError({
     status: 409,

@@ -1,6 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 
 import { Clock } from '../platform/clock.js';
+import { Failpoints } from '../platform/failpoints/failpoints.js';
+import { ArmedGateway } from './armed-gateway.js';
+import type { Gateway } from './gateway.js';
 import { GatewayRegistry, TestGatewayAddress } from './registry.js';
 
 /** The ways to charge: one adapter per gateway behind one port, and the registry that picks between them. */
@@ -14,9 +17,11 @@ export class GatewaysModule {
         TestGatewayAddress,
         {
           provide: GatewayRegistry,
-          inject: [Clock, TestGatewayAddress],
-          useFactory: (clock: Clock, testGateway: TestGatewayAddress) =>
-            new GatewayRegistry(clock, testGateway, settings.stripeApiBase),
+          inject: [Clock, TestGatewayAddress, { token: Failpoints, optional: true }],
+          useFactory: (clock: Clock, testGateway: TestGatewayAddress, failpoints?: Failpoints) => {
+            const arm = (gateway: Gateway) => (failpoints ? new ArmedGateway(gateway, failpoints) : gateway);
+            return new GatewayRegistry(clock, testGateway, settings.stripeApiBase, arm);
+          },
         },
       ],
       exports: [GatewayRegistry, TestGatewayAddress],

@@ -29,15 +29,20 @@ export class GatewayRegistry implements OnApplicationShutdown {
   private readonly httpClient = new OneSendHttpClient();
   private readonly gateways: Readonly<Record<GatewayAccount['provider'], Gateway>>;
 
-  /** `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. */
-  constructor(clock: Clock, testGateway: TestGatewayAddress, stripeApiBase: string | null) {
+  /** `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. `arm` puts failpoints around it. */
+  constructor(
+    clock: Clock,
+    testGateway: TestGatewayAddress,
+    stripeApiBase: string | null,
+    arm: (gateway: Gateway) => Gateway = (gateway) => gateway,
+  ) {
     const clients = new StripeClients(this.httpClient);
     const stripeAddress = new URL(stripeApiBase ?? STRIPE_ADDRESS);
     const speakingStripe = (addressOf: () => URL | null): Gateway =>
       new StripeGateway({ clients, clock, scopeOf, addressOf }, this.httpClient);
     this.gateways = {
-      stripe: speakingStripe(() => stripeAddress),
-      test: speakingStripe(() => testGateway.current()),
+      stripe: arm(speakingStripe(() => stripeAddress)),
+      test: arm(speakingStripe(() => testGateway.current())),
     };
   }
 

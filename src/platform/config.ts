@@ -37,6 +37,8 @@ export interface Config {
   readonly stripeApiBase: string | null;
   readonly testGateway: boolean;
   readonly gatewayTimeoutMs: number;
+  /** Due recoveries that the engine of this process works at once. */
+  readonly inFlightMax: number;
   readonly egressPorts: readonly number[];
   readonly allowLoopback: boolean;
   /** An HTTP proxy for calls to addresses that merchants gave, credentials included; null: none. Never logged. */
@@ -56,6 +58,8 @@ export interface Config {
   readonly demo: boolean;
   /** 0: any free port. */
   readonly demoReceiverPort: number;
+  /** How this process is to fail, for a drill; null in service. Read by src/failpoints.ts. */
+  readonly failpoints: string | null;
   readonly logLevel: LogLevel;
 }
 
@@ -87,6 +91,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): C
     publicUrl: read.webAddress('REVTAIN_PUBLIC_URL'),
     stripeApiBase: read.webOrigin('STRIPE_API_BASE'),
     gatewayTimeoutMs: read.integer('REVTAIN_GATEWAY_TIMEOUT_MS', 100, 60_000) ?? 20_000,
+    inFlightMax: read.integer('REVTAIN_IN_FLIGHT', 1, 512) ?? 64,
     egressPorts: Object.freeze(read.ports('REVTAIN_EGRESS_PORTS') ?? [443, 8443]),
     egressProxy: read.proxyUrl('REVTAIN_EGRESS_PROXY'),
     webhookRetentionDays: read.integer('REVTAIN_WEBHOOK_RETENTION_DAYS', 7, 3_650),
@@ -97,6 +102,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): C
     demoReceiverPort: read.integer('REVTAIN_DEMO_RECEIVER_PORT', 0, 65_535) ?? 0,
     // The demo prints for people; a line per request would drown it.
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS) ?? (switches.demo ? ('warn' as const) : ('info' as const)),
+    failpoints: readFailpoints(read, production),
     ...switches,
   };
   // Last, so that a folder is only made when everything else is right.
@@ -145,6 +151,12 @@ function readSwitches(read: SettingsReader, production: boolean, database: Confi
   const demo = read.onOff('REVTAIN_DEMO') ?? (demoCanRun && database === 'embedded' && !production);
   if (demo && !demoCanRun) throw read.refusal('REVTAIN_DEMO', 'is on without what it needs');
   return { testGateway, allowLoopback, demo };
+}
+
+function readFailpoints(read: SettingsReader, production: boolean): string | null {
+  const text = read.text('REVTAIN_FAILPOINTS');
+  if (text !== null && production) throw read.refusal('REVTAIN_FAILPOINTS', 'is refused where NODE_ENV=production');
+  return text;
 }
 
 function readTwilio(read: SettingsReader): Config['twilio'] {

@@ -5,6 +5,7 @@ import { Clock } from './clock.js';
 import { Vault } from './crypto/vault.js';
 import { Database } from './db/database.js';
 import { Orm } from './db/orm.js';
+import { Failpoints } from './failpoints/failpoints.js';
 import { Ids } from './ids.js';
 import { Log } from './logging/log.js';
 import { PublicUrl } from './public-url.js';
@@ -20,6 +21,8 @@ export interface PlatformParts {
   database: Database;
   orm: Orm;
   publicUrl: PublicUrl;
+  /** Only in a process that was started for a drill. */
+  failpoints?: Failpoints;
 }
 
 @Global()
@@ -36,6 +39,7 @@ export class PlatformModule {
       { provide: Orm, useValue: parts.orm },
       { provide: PublicUrl, useValue: parts.publicUrl },
       BackgroundWorks,
+      ...(parts.failpoints ? [{ provide: Failpoints, useValue: parts.failpoints }] : []),
     ];
     return { module: PlatformModule, providers, exports: providers };
   }

@@ -62,6 +62,11 @@ export const SETTINGS = {
     fallback: '20000',
     meaning: 'deadline of one gateway call, ms',
   },
+  REVTAIN_IN_FLIGHT: {
+    accepted: 'a whole number from 1 to 512',
+    fallback: '64',
+    meaning: 'due recoveries that one process works at once',
+  },
   REVTAIN_EGRESS_PORTS: {
     accepted: 'port numbers from 1 to 65535, by commas',
     fallback: '443,8443',
@@ -127,6 +132,11 @@ export const SETTINGS = {
     accepted: 'a whole number from 1 to 200',
     fallback: '10',
     meaning: 'database connections of this process',
+  },
+  REVTAIN_FAILPOINTS: {
+    accepted: 'trace, or rules by commas: name[#nth][@client]=kill, kill_after, cut, cut_after, hold or hold_after',
+    fallback: 'none',
+    meaning: 'drills only: how this process is to fail; refused in production and beside live clients',
   },
 } as const satisfies Record<string, Setting>;
 

@@ -1,6 +1,7 @@
 import type { Recovery } from '../engine/recovery.js';
+import { LeaseLost } from '../engine/recovery-store.js';
 import { routeOf } from '../engine/transition.js';
-import { conflict, type DomainError } from '../platform/http/domain-error.js';
+import { conflict, DomainError } from '../platform/http/domain-error.js';
 import type { Trigger } from '../recovery/facts.js';
 import { needsMandate } from '../recovery/first-step.js';
 import { isDebitType } from '../recovery/signals.js';
@@ -25,4 +26,12 @@ export function notRetryable(rule: string, more: Record<string, unknown> = {}): 
 
 export function outcomeUnknown(): DomainError {
   return conflict('outcome_unknown', 'a charge is on the wire or unknown; its outcome decides first');
+}
+
+/** A command whose lease ran out before it could write was not carried out. @throws {DomainError} 503: it may be sent again. */
+export function unlessTakenOver(error: unknown): never {
+  if (!(error instanceof LeaseLost)) throw error;
+  const detail =
+    'Another process has taken this recovery over meanwhile; nothing was changed by this call. Send it again.';
+  throw new DomainError({ status: 503, code: 'not_accepted', detail, headers: { 'retry-after': '1' }, cause: error });
 }

@@ -9,6 +9,7 @@ import { hashToken, sameCard } from '../engine/fallback-tokens.js';
 import { executeBody } from '../engine/presenter.js';
 import { isDebtTaken } from '../engine/debt-taken.js';
 import { unsettled } from '../execute/first-ends.js';
+import { inFlight } from '../execute/idempotency.js';
 import { debtTaken } from '../execute/guards.js';
 import { isConnectionError } from '../platform/db/database.js';
 import { hasOpenCharge, type Recovery } from '../engine/recovery.js';
@@ -26,13 +27,13 @@ import { readPaymentObject } from '../engine/payment-object.js';
 import type { PaymentMethodFacts } from '../gateways/gateway.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { badField, conflict, notFound } from '../platform/http/domain-error.js';
-import { answerStatus, isClosed, reopenObstacle } from '../recovery/lifecycle.js';
+import { answerStatus, isClosed, reopenObstacle, statusWord } from '../recovery/lifecycle.js';
 import { readSettlement } from '../recovery/payment-looks.js';
 import { defaultDeadline } from '../recovery/schedule.js';
 import type { Rule, Trigger } from '../recovery/facts.js';
 import { Dispatcher } from '../webhooks/dispatcher.js';
 import { encodeAnswer, type Answer } from '../execute/answer.js';
-import { dueKindOf, isReturnedForGood, notRetryable, outcomeUnknown } from './obstacles.js';
+import { dueKindOf, isReturnedForGood, notRetryable, outcomeUnknown, unlessTakenOver } from './obstacles.js';
 import { RecoveryReader } from './recovery-reader.js';
 import type { CancelReason } from './steering.dto.js';
 
@@ -79,7 +80,7 @@ export class SteeringService {
       const change = open ? watched(ended, open, recovery, context.now()) : ended;
       const cancelled = await this.holdingDebt(change, () => this.writer.finish(change, context));
       return this.told(await this.statusOf(cancelled));
-    });
+    }).catch(unlessTakenOver);
   }
 
   /** Charges now. @throws {DomainError} 404, 409 `not_retryable` or `outcome_unknown`. */
@@ -151,7 +152,7 @@ export class SteeringService {
         throw conflict('gateway_disagrees', `the gateway reads ${settled.kind}`, { gatewayReads: settled.kind });
       const worked = await this.worker.resolve(recovery, attempt, outcome, evidence, context);
       return this.told(await this.statusOf(worked));
-    });
+    }).catch(unlessTakenOver);
   }
 
   private context(caller: Caller, answer: AnswerFor = () => null): Promise<WorkContext> {
@@ -288,10 +289,13 @@ export class SteeringService {
 
   /** Without a key that tells it later, the answer is how it stands when another worker has taken it over meanwhile. */
   private async afterTakeover(error: unknown, opened: Recovery, context: WorkContext): Promise<Recovery> {
-    if (isConnectionError(error)) return unsettled(opened); // The command stands, and its charge may be on its way.
     const { clientId, id } = opened;
+    const isKeyed = context.answer(opened) !== null;
+    // The command stands, and its charge may be on its way; under a key a repeat must be answered the same.
+    if (isConnectionError(error) && isKeyed) throw inFlight(id, statusWord(opened.state));
+    if (isConnectionError(error)) return unsettled(opened);
     const found = error instanceof LeaseLost ? await this.store.find(clientId, id) : null;
-    if (!found || context.answer(found.recovery) !== null) throw error;
+    if (!found || isKeyed) throw error;
     return found.recovery;
   }
 }

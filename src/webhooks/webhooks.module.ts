@@ -1,7 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 
 import { FirstEndpoint } from '../clients/ports.js';
+import { Clock } from '../platform/clock.js';
+import { EgressClient } from '../platform/egress/egress-client.js';
 import { EgressModule } from '../platform/egress/egress.module.js';
+import { Failpoints } from '../platform/failpoints/failpoints.js';
+import { ArmedSender } from './armed-sender.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { DeliveriesService } from './deliveries.service.js';
 import { DeliveryStore } from './delivery-store.js';
@@ -41,7 +45,12 @@ export class WebhooksModule {
         Resender,
         Resends,
         Retention,
-        Sender,
+        {
+          provide: Sender,
+          inject: [EndpointVault, EgressClient, Clock, { token: Failpoints, optional: true }],
+          useFactory: (vault: EndpointVault, client: EgressClient, clock: Clock, failpoints?: Failpoints) =>
+            failpoints ? new ArmedSender(failpoints, vault, client, clock) : new Sender(vault, client, clock),
+        },
         { provide: WebhooksConfig, useValue: settings },
         { provide: FirstEndpoint, useExisting: EndpointsService },
       ],

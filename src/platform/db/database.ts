@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-import { sendFlight, type Statement, type StatementResult } from './flight.js';
+import { sendFlight, type SendFlight, type Statement, type StatementResult } from './flight.js';
 
 /** Whose rows a transaction may see: one client's (requests), or every client's (claims and sweeps). */
 export type Scope = { role: 'tenant'; clientId: string } | { role: 'worker' };
@@ -68,9 +68,12 @@ function enter(scope: Scope): Statement {
  * roles that row-level security knows, so a query that forgot its filter still sees one client's rows only.
  */
 export class Database {
-  constructor(private readonly pool: pg.Pool) {}
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly send: SendFlight = sendFlight,
+  ) {}
 
-  static connect(connectionString: string, connectionsMax: number): Database {
+  static connect(connectionString: string, connectionsMax: number, send?: SendFlight): Database {
     const pool = new pg.Pool({
       connectionString,
       max: connectionsMax,
@@ -88,13 +91,13 @@ export class Database {
     // A connection that breaks while it is lent out tells the query on it, and nobody else may be told: without a
     // listener its `error` event would end the process.
     pool.on('connect', (client) => client.on('error', () => undefined));
-    return new Database(pool);
+    return new Database(pool, send);
   }
 
   /** Runs `work` in one transaction. Anything it throws rolls back. @throws {CommitOutcomeUnknown} */
   async transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
     return this.borrowed(async (client) => {
-      const tx = new OpenTransaction(client, scope);
+      const tx = new OpenTransaction(client, scope, this.send);
       try {
         const result = await work(tx);
         await tx.commit();
@@ -110,7 +113,7 @@ export class Database {
   /** Sends all statements in one flight, which is one transaction. Either all stand or none does. */
   async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
-      const [, ...results] = await committing(sendFlight(client, [enter(scope), ...statements]));
+      const [, ...results] = await committing(this.send(client, [enter(scope), ...statements]));
       return results;
     });
   }
@@ -168,6 +171,7 @@ class OpenTransaction implements OwnTransaction {
   constructor(
     private readonly client: pg.PoolClient,
     private readonly scope: Scope,
+    private readonly send: SendFlight,
   ) {}
 
   async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(statement: Statement): Promise<StatementResult<Row>> {
@@ -179,7 +183,7 @@ class OpenTransaction implements OwnTransaction {
     if (this.state === 'ended') throw new Error('the transaction has ended');
     const opening = this.state === 'new' ? [BEGIN, enter(this.scope)] : [];
     this.state = 'open';
-    const results = await sendFlight(this.client, [...opening, ...statements]);
+    const results = await this.send(this.client, [...opening, ...statements]);
     return results.slice(opening.length);
   }
 
@@ -207,19 +211,27 @@ async function committing<T>(flight: Promise<T>): Promise<T> {
   try {
     return await flight;
   } catch (error) {
-    throw isConnectionError(error) ? new CommitOutcomeUnknown(error) : error;
+    throw isConnectionError(error) && !isReadOnly(error) ? new CommitOutcomeUnknown(error) : error;
   }
 }
 
 const CONNECTION_TEXTS =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable/;
 
-/** True when the database could not be reached or went away: SQLSTATE class 08, 53, 57P0x, or a socket error. */
+/** A standby, or a primary that became one: the connection is given up, and the next one may find the new primary. */
+function isReadOnly(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '25006';
+}
+
+/**
+ * True when the database could not be reached, went away or lets nobody write: SQLSTATE class 08, 53, 57P0x, 25006, or a
+ * socket error.
+ */
 export function isConnectionError(error: unknown): boolean {
   if (error instanceof CommitOutcomeUnknown || error instanceof DatabaseUnreachable) return true;
   if (typeof error !== 'object' || error === null) return false;
   const { code, message } = error as { code?: unknown; message?: unknown };
-  if (typeof code === 'string' && (/^(08|57P|53)/.test(code) || /^E[A-Z]+$/.test(code))) return true;
+  if (typeof code === 'string' && (/^(08|57P|53|25006)/.test(code) || /^E[A-Z]+$/.test(code))) return true;
   return typeof message === 'string' && CONNECTION_TEXTS.test(message);
 }
 

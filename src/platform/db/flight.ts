@@ -5,7 +5,12 @@ export interface Statement {
   name?: string;
   text: string;
   values?: readonly unknown[];
+  /** What it is for, where one name serves several ends; no part of what is sent. */
+  about?: string;
 }
+
+/** How statements reach the database: `sendFlight`, or the same with failpoints around it. */
+export type SendFlight = (client: pg.ClientBase, statements: readonly Statement[]) => Promise<StatementResult[]>;
 
 export interface StatementResult<Row extends pg.QueryResultRow = pg.QueryResultRow> {
   /** As PostgreSQL names it, such as `INSERT` or `ROLLBACK`. */

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+
+import { FAILPOINTS } from '../../src/failpoints.js';
+import type { ServiceProcess } from '../support/service-process.js';
+import { LOOP_FAILPOINTS, offendersOf } from './crashpoints.js';
+import { Drill, type CellResult } from './drill.js';
+import { cellsOf, onePointEach, pointsOf, type Point } from './points.js';
+import { STORIES } from './stories.js';
+import { World } from './world.js';
+
+/** `npm run crashpoints` does every fault at every point; here each failpoint is one cell. */
+let world: World;
+let api: ServiceProcess;
+let drill: Drill;
+let points: Point[];
+
+/** Passed only after a second fault, by a hold-out, or by the walk of a test client's clock. */
+const BY_NO_STORY = [
+  'accept:cancelled',
+  'accept:held_out',
+  'accept:reading_failed',
+  'answer_key',
+  'cancelled_by_us',
+  'claim_due_of_client',
+].map((name) => `database.${name}`);
+
+beforeAll(async () => {
+  world = await World.open(false);
+  api = await world.start({ REVTAIN_ROLE: 'api' });
+  drill = new Drill(world, api);
+  points = onePointEach(pointsOf(await drill.trace(STORIES)));
+}, 120_000);
+
+afterAll(async () => {
+  await world.close();
+});
+
+function faulty(results: readonly CellResult[]): string[] {
+  return results.flatMap(({ failpoint, story, reached, wrong }) =>
+    reached && wrong.length === 0
+      ? []
+      : [`${failpoint}, "${story.name}": ${reached ? wrong.join('; ') : 'not reached'}`],
+  );
+}
+
+it('the stories pass every failpoint', () => {
+  const passed = new Set<string>([...points.map(({ failpoint }) => failpoint), ...LOOP_FAILPOINTS.flat()]);
+  expect(FAILPOINTS.filter((name) => !passed.has(name))).toEqual(BY_NO_STORY);
+});
+
+it('killed at any failpoint: taken over within 15 s, charged once, ended as the story ends, told once', async () => {
+  const results = await drill.run(cellsOf(points, 'kill'));
+  expect(faulty(results)).toEqual([]);
+  const takeovers = results.flatMap(({ takeoverMs }) => (takeoverMs === null ? [] : [takeoverMs]));
+  expect(takeovers.length).toBeGreaterThan(10);
+  expect(await offendersOf(api)).toEqual([]);
+}, 180_000);
+
+it('killed with every loop in the middle of its look: the same', async () => {
+  expect(faulty(await drill.runLoops(LOOP_FAILPOINTS[0], 'kill_after'))).toEqual([]);
+}, 120_000);

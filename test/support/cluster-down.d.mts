@@ -1,0 +1,2 @@
+/** Stops it again. */
+export default function clusterDown(): Promise<void>;
