@@ -1,6 +1,13 @@
 /** What an event is about: its subject is read again at Stripe before anything is decided. */
 export type SubjectKind =
-  'invoice' | 'payment' | 'payment_method' | 'subscription' | 'mandate' | 'checkout_session' | 'setup_intent' | 'account';
+  | 'invoice'
+  | 'payment'
+  | 'payment_method'
+  | 'subscription'
+  | 'mandate'
+  | 'checkout_session'
+  | 'setup_intent'
+  | 'account';
 
 /** Every event that is asked for and understood, by what it is about. One table: what is registered is what is read. */
 export const EVENT_SUBJECTS = {
