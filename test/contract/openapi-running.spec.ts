@@ -29,7 +29,7 @@ const asOwner = ({ path }: Route) => (OPERATORS.includes(path) ? asOperator() : 
 
 /** Sends to a documented route: as one who may call it, a body that it takes, parameters that name only this client. */
 function send(route: Route, sent: Sent = {}, query = ''): Promise<Told> {
-  const path = pathOf(route.path, { clientId: merchant.clientId });
+  const path = pathOf(route.path, { clientId: merchant.clientId, platform: 'stripe-billing' });
   return ask(
     world.app.url,
     { ...route, path: path + query },
