@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** Ids, codes, amounts and instants that an event tells. Never a name, an address or a card number. */
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
@@ -22,8 +20,9 @@ export interface ReceivedEvent extends InboundEvent {
 }
 
 /** The same for two events that say the same, whatever their ids: platforms tell one change twice now and then. */
-export function saidBy({ type, facts }: Pick<InboundEvent, 'type' | 'facts'>): Buffer {
-  return createHash('sha256').update(type).update('\0').update(JSON.stringify(facts)).digest();
+export function saidBy({ type, facts }: Pick<InboundEvent, 'type' | 'facts'>): string {
+  const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([type, sorted]);
 }
 
 /** A claimed event: to be worked under its lease. */
@@ -34,7 +33,7 @@ export interface ClaimedEvent {
   type: string;
   subject: string;
   facts: Facts;
-  /** Hex of `saidBy`. */
+  /** As `saidBy` tells it. */
   said: string;
   /** How often it was taken up, this time included. */
   tries: number;

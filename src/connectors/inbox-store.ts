@@ -4,7 +4,7 @@ import { Clock } from '../platform/clock.js';
 import { Database, type Scope } from '../platform/db/database.js';
 import { Ids } from '../platform/ids.js';
 import { Log } from '../platform/logging/log.js';
-import type { ClaimedEvent, Facts } from './inbound-event.js';
+import { type ClaimedEvent, type Facts, saidBy } from './inbound-event.js';
 
 const WORKER: Scope = { role: 'worker' };
 
@@ -29,7 +29,6 @@ interface Row {
   type: string;
   subject: string;
   facts: Facts;
-  said: string;
   tries: number;
   lease_token: string;
   received_at: Date;
@@ -62,7 +61,7 @@ export class InboxStore {
         type: row.type,
         subject: row.subject,
         facts: row.facts,
-        said: row.said,
+        said: saidBy(row),
         tries: row.tries,
         leaseToken: Number(row.lease_token),
         receivedAt: row.received_at,
@@ -202,7 +201,7 @@ const CLAIM = `
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
   UPDATE connector_events e SET lease_token = e.lease_token + 1, lease_until = ${LEASE}, tries = e.tries + 1
   FROM due WHERE e.client_id = due.client_id AND e.platform = due.platform AND e.event_id = due.event_id
-  RETURNING e.client_id, e.platform, e.event_id, e.type, e.subject, e.facts, encode(e.said, 'hex') AS said, e.tries,
+  RETURNING e.client_id, e.platform, e.event_id, e.type, e.subject, e.facts, e.tries,
             e.lease_token, e.received_at`;
 
 const HELD = `unnest($1::text[], $2::text[], $3::text[], $4::bigint[]`;

@@ -12,7 +12,7 @@ import { InboxStore, type Settled } from './inbox-store.js';
 
 const CLAIM_MAX = 64;
 /** Subjects worked at once in one process: each takes a few calls to its platform. */
-const IN_FLIGHT_MAX = 12;
+const IN_FLIGHT_MAX = 8;
 const SLEEP_MIN_MS = 5;
 const SLEEP_MAX_MS = 1_000;
 /** After a failure of the database itself. */

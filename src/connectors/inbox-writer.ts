@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import { Database, isConnectionError } from '../platform/db/database.js';
 import { Log } from '../platform/logging/log.js';
-import { saidBy, type ReceivedEvent } from './inbound-event.js';
+import type { ReceivedEvent } from './inbound-event.js';
 
 /** Two statements on their way: while one commits the next is filled. More of them would make each smaller. */
 const FLIGHTS_MAX = 2;
@@ -87,7 +87,6 @@ export class InboxWriter {
           column(({ type }) => type),
           column(({ subject }) => subject),
           column(({ facts }) => JSON.stringify(facts)),
-          column(saidBy),
           column(({ ignored }) => ignored),
           column(({ receivedAt }) => receivedAt),
         ],
@@ -97,11 +96,10 @@ export class InboxWriter {
 }
 
 const RECEIVE = `
-  INSERT INTO connector_events (client_id, platform, event_id, type, subject, facts, said, status, outcome, due_at, received_at)
-  SELECT n.client_id, n.platform, n.event_id, n.type, n.subject, n.facts, n.said,
+  INSERT INTO connector_events (client_id, platform, event_id, type, subject, facts, status, outcome, due_at, received_at)
+  SELECT n.client_id, n.platform, n.event_id, n.type, n.subject, n.facts,
          CASE WHEN n.ignored IS NULL THEN 'pending' ELSE 'ignored' END, n.ignored,
          CASE WHEN n.ignored IS NULL THEN n.received_at END, n.received_at
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::bytea[], $8::text[],
-              $9::timestamptz[])
-    AS n (client_id, platform, event_id, type, subject, facts, said, ignored, received_at)
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::text[], $8::timestamptz[])
+    AS n (client_id, platform, event_id, type, subject, facts, ignored, received_at)
   ON CONFLICT DO NOTHING`;

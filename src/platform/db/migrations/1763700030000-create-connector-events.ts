@@ -44,8 +44,6 @@ const EVENTS = `
     subject text NOT NULL,
     -- Ids and codes that the event tells; no name, no address, no card number.
     facts jsonb NOT NULL,
-    -- SHA-256 of type and facts: two events that say the same have the same one.
-    said bytea NOT NULL,
     status text NOT NULL CHECK (status IN ('pending', 'done', 'ignored')),
     -- What came of it, or why it was ignored.
     outcome text,
