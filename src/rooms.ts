@@ -5,6 +5,7 @@ import { AlertsModule } from './alerts/alerts.module.js';
 import { ClientDirectoryModule } from './clients/client-directory.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import { TestAccounts } from './clients/ports.js';
+import { ConnectorsModule } from './connectors/connectors.module.js';
 import { DocsPageModule } from './docs-page/docs-page.module.js';
 import { EngineModule } from './engine/engine.module.js';
 import { EngineSettings } from './engine/work-contexts.js';
@@ -44,6 +45,7 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
   const shared: Rooms = [ClientDirectoryModule, gateways, webhooks];
   const engine = EngineModule.register(new EngineSettings(config.gatewayTimeoutMs, config.inFlightMax), shared);
   const execute = ExecuteModule.register([...shared, engine]);
+  const recoveries = RecoveriesModule.register([...shared, engine, execute]);
   return [
     ScheduleModule.forRoot(),
     ClientsModule.register(config, [ports, webhooks]),
@@ -51,7 +53,8 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
     engine,
     gateways,
     webhooks,
-    RecoveriesModule.register([...shared, engine, execute]),
+    recoveries,
+    ConnectorsModule.register([...shared, engine, execute, recoveries]),
     SandboxModule.register([...shared, engine, ports]),
     AlertsModule.register(config, [webhooks]),
     LookupModule,

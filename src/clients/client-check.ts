@@ -28,14 +28,14 @@ export function checkOwnPolicy({ policy }: CreateClientBody | UpdateClientBody):
   if (problems.length > 0) throw badFields(problems);
 }
 
-/** A Stripe client brings its key; the test gateway makes one. @throws {DomainError} 400. */
-export function checkGateway({ provider, secretKey, webhookSecret }: GatewayBody): void {
-  if (provider === 'stripe' && secretKey === undefined) {
+/** A new Stripe client brings its key; the test gateway makes one. @throws {DomainError} 400. */
+export function checkGateway({ provider, secretKey, webhookSecret }: GatewayBody, isNew: boolean): void {
+  if (provider === 'stripe' && secretKey === undefined && (isNew || webhookSecret === undefined)) {
     throw badField('gateway.secretKey', 'missing_field', 'is required for stripe', 'a Stripe key: sk_… or rk_…');
   }
-  if (provider === 'test' && (secretKey !== undefined || webhookSecret !== undefined)) {
-    const field = secretKey !== undefined ? 'gateway.secretKey' : 'gateway.webhookSecret';
-    throw badField(field, 'invalid_field', 'is not taken for test', 'nothing: the test gateway makes its own');
+  if (provider === 'test' && secretKey !== undefined) {
+    const accepted = 'nothing: the test gateway makes its own';
+    throw badField('gateway.secretKey', 'invalid_field', 'is not taken for test', accepted);
   }
 }
 

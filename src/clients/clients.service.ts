@@ -17,6 +17,7 @@ import type { CreateClientBody, GatewayBody, PageQuery, UpdateClientBody } from 
 import { ClientEntity } from './client.entity.js';
 import { clientNow, type ClientSettings } from './client-settings.js';
 import { clientView, type ClientView, connectorUrls } from './client-view.js';
+import { GatewayWebhookSecrets } from './gateway-webhook-secrets.service.js';
 import { FirstEndpoint, TestAccounts } from './ports.js';
 import { gatewayKeyIdentity, gatewayWebhookSecretIdentity } from './sealing.js';
 
@@ -58,6 +59,7 @@ export class ClientsService {
     private readonly clock: Clock,
     private readonly config: ClientsConfig,
     private readonly random: Random,
+    private readonly webhookSecrets: GatewayWebhookSecrets,
   ) {}
 
   /** Makes an account with its keys and first endpoint, whole or not at all. @throws {DomainError} 400. */
@@ -119,7 +121,7 @@ export class ClientsService {
     }
     checkOwnPolicy(body);
     checkClientUrls(body, { ports: this.config.egressPorts, allowLoopback: this.config.allowLoopback });
-    const updated = await this.orm.tenant(id, async (manager) => {
+    const updated = await this.orm.tenant(id, async (manager, tx) => {
       const client = await manager.findOne(ClientEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
       if (!client) throw notFound('There is no such client.');
       const targets = this.targetsOf(id, body, client);
@@ -130,14 +132,16 @@ export class ClientsService {
         updatedAt: this.clock.now(),
       };
       await manager.update(ClientEntity, { id }, changes);
+      if (gateway?.webhookSecret !== undefined) await this.webhookSecrets.keepEarlier(tx, client);
       return { ...this.view({ ...client, ...changes }), ...onceShown(targets.webhookSecret) };
     });
     this.directory.forget(id);
+    this.webhookSecrets.forget(id);
     return updated;
   }
 
   private check(body: CreateClientBody): void {
-    checkGateway(body.gateway);
+    checkGateway(body.gateway, true);
     if (body.gateway.provider === 'test' && !this.config.testGateway) {
       throw badField('gateway.provider', 'invalid_field', 'is not served here', 'stripe (REVTAIN_TEST_GATEWAY is off)');
     }
@@ -169,20 +173,22 @@ export class ClientsService {
 
   /** A key of the same gateway and mode: money that moved elsewhere could no longer be read with another. */
   private newGatewayKeys(client: ClientEntity, gateway: GatewayBody): Partial<ClientEntity> {
-    checkGateway(gateway);
+    checkGateway(gateway, false);
     if (gateway.provider !== client.gatewayProvider) {
       throw badField('gateway.provider', 'invalid_field', 'can not be changed', client.gatewayProvider);
     }
-    if (gateway.secretKey === undefined) return {};
+    const webhookSecret =
+      gateway.webhookSecret === undefined
+        ? {}
+        : { gatewayWebhookSecretSealed: this.sealWebhookSecret(client.id, gateway) };
+    if (gateway.secretKey === undefined) return webhookSecret;
     if (natureOf(gateway, this.config.stripeApiBase).livemode !== client.livemode) {
       const accepted = client.livemode ? 'a live key: sk_live_… or rk_live_…' : 'a test key: sk_test_… or rk_test_…';
       throw badField('gateway.secretKey', 'invalid_field', 'is of the other mode', accepted);
     }
     return {
       gatewayKeySealed: this.vault.seal(gateway.secretKey, gatewayKeyIdentity(client.id)),
-      ...(gateway.webhookSecret !== undefined && {
-        gatewayWebhookSecretSealed: this.sealWebhookSecret(client.id, gateway),
-      }),
+      ...webhookSecret,
       // The next charge tries the new key at once, where the old one had been refused.
       ...(client.chargingPausedSince && { chargingProbeAt: clientNow(client, this.clock.now()) }),
     };

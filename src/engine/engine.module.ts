@@ -11,9 +11,12 @@ import { DebtReader } from './debt-reader.js';
 import { Engine } from './engine.js';
 import { EventComposer } from './event-composer.js';
 import { EndedCharges } from './ended-charges.js';
+import { Endings } from './endings.js';
 import { FallbackTokens } from './fallback-tokens.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { Looking } from './looking.js';
 import { Reconciliation } from './reconciliation.js';
+import { RecoveryFinder } from './recovery-finder.js';
 import { RecoveryStore } from './recovery-store.js';
 import { RecoveryWriter } from './recovery-writer.js';
 import { Settlement } from './settlement.js';
@@ -34,9 +37,12 @@ const PARTS = [
   Engine,
   EventComposer,
   EndedCharges,
+  Endings,
   FallbackTokens,
   LeaseKeeper,
+  Looking,
   Reconciliation,
+  RecoveryFinder,
   RecoveryStore,
   RecoveryWriter,
   Settlement,

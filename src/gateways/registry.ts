@@ -3,6 +3,7 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Clock } from '../platform/clock.js';
 import { findDeclineRow } from '../recovery/tables.js';
 import type { Gateway, GatewayAccount } from './gateway.js';
+import { StripeBilling } from './stripe/billing.js';
 import type { ScopeOf } from './stripe/classify.js';
 import { StripeClients } from './stripe/client.js';
 import { OneSendHttpClient } from './stripe/http-client.js';
@@ -28,6 +29,7 @@ export class TestGatewayAddress {
 export class GatewayRegistry implements OnApplicationShutdown {
   private readonly httpClient = new OneSendHttpClient();
   private readonly gateways: Readonly<Record<GatewayAccount['provider'], Gateway>>;
+  private readonly billings: Readonly<Record<GatewayAccount['provider'], StripeBilling>>;
 
   /** `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. `arm` puts failpoints around it. */
   constructor(
@@ -38,17 +40,24 @@ export class GatewayRegistry implements OnApplicationShutdown {
   ) {
     const clients = new StripeClients(this.httpClient);
     const stripeAddress = new URL(stripeApiBase ?? STRIPE_ADDRESS);
-    const speakingStripe = (addressOf: () => URL | null): Gateway =>
-      new StripeGateway({ clients, clock, scopeOf, addressOf }, this.httpClient);
+    const partsAt = (addressOf: () => URL | null) => ({ clients, clock, scopeOf, addressOf });
+    const stripe = partsAt(() => stripeAddress);
+    const test = partsAt(() => testGateway.current());
     this.gateways = {
-      stripe: arm(speakingStripe(() => stripeAddress)),
-      test: arm(speakingStripe(() => testGateway.current())),
+      stripe: arm(new StripeGateway(stripe, this.httpClient)),
+      test: arm(new StripeGateway(test, this.httpClient)),
     };
+    this.billings = { stripe: new StripeBilling(stripe), test: new StripeBilling(test) };
   }
 
   /** The gateway that holds this account's payments. */
   gatewayFor(account: Pick<GatewayAccount, 'provider'>): Gateway {
     return this.gateways[account.provider];
+  }
+
+  /** The billing side of the same account: readings only. */
+  billingFor(account: Pick<GatewayAccount, 'provider'>): StripeBilling {
+    return this.billings[account.provider];
   }
 
   /** Ends the kept sockets: nothing is on the wire any more when the application has shut down. */
