@@ -7,6 +7,8 @@ export type EventType =
   | 'charge.pending'
   | 'charge.refunded'
   | 'charge.succeeded'
+  | 'checkout.session.completed'
+  | 'checkout.session.expired'
   | 'customer.created'
   | 'customer.updated'
   | 'invoice.created'
@@ -31,4 +33,6 @@ export type EventType =
   | 'payment_method.automatically_updated'
   | 'payment_method.detached'
   | 'payment_method.updated'
-  | 'refund.created';
+  | 'refund.created'
+  | 'setup_intent.created'
+  | 'setup_intent.succeeded';

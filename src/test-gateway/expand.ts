@@ -13,6 +13,7 @@ const KIND_BY_PREFIX: Record<string, Kind> = {
   inpay: 'invoice_payment',
   re: 'refund',
   dp: 'dispute',
+  seti: 'setup_intent',
 };
 
 /** Parts that Stripe shows only to whoever asks for them, and how they are found. */

@@ -8,6 +8,7 @@ import type { Random } from '../platform/random.js';
 import { startDelivery } from './event-delivery.js';
 import { execute, type Answer, type GatewayParts } from './execution.js';
 import { parseForm } from './form-body.js';
+import { answerPage, type PageAnswer } from './pages.js';
 import { findRoute } from './routes.js';
 import { keyInHeader } from './secret-key.js';
 import { prepareTestGateway } from './schema.js';
@@ -97,18 +98,25 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
   held: Set<ServerResponse>,
-): Promise<Answer> {
+): Promise<Pick<Answer, 'tells'>> {
   const requestId = newStripeId(parts.random, 'req');
   const answer = await answerTo(parts, request, requestId);
-  send(response, answer, requestId, idempotencyKeyOf(request), held);
+  if ('html' in answer) sendPage(response, answer);
+  else send(response, answer, requestId, idempotencyKeyOf(request), held);
   return answer;
 }
 
-async function answerTo(parts: GatewayParts, request: IncomingMessage, requestId: string): Promise<Answer> {
+async function answerTo(
+  parts: GatewayParts,
+  request: IncomingMessage,
+  requestId: string,
+): Promise<Answer | PageAnswer> {
   try {
     const method = request.method ?? 'GET';
     const [pathname = '', query = ''] = (request.url ?? '/').split('?', 2);
     const body = await bodyOf(request);
+    const page = await answerPage(parts, request, pathname, body);
+    if (page) return page;
     const match = findRoute(method, pathname);
     if (!match) {
       const message = `Unrecognized request URL (${method}: ${pathname}).`;
@@ -173,6 +181,11 @@ function send(
       else response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy());
     }
   }
+}
+
+function sendPage(response: ServerResponse, { status, html, location }: PageAnswer): void {
+  const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': Buffer.byteLength(html) };
+  response.writeHead(status, location === null ? headers : { ...headers, Location: location }).end(html);
 }
 
 function headersOf(answer: Answer, length: number, requestId: string, idempotencyKey: string | null) {

@@ -62,6 +62,22 @@ export function addEndpoint(uow: UnitOfWork, made: NewEndpoint): WebhookEndpoint
   return body;
 }
 
+/** POST /v1/webhook_endpoints/{id}: its events, and what is written on it. The secret stays and is not shown. */
+export async function updateWebhookEndpoint({ uow, params, id }: Call): Promise<Reply> {
+  const stored = await uow.lock('webhook_endpoint', id);
+  const { body } = stored;
+  if (params.has('description')) body.description = params.filled('description') ?? null;
+  body.metadata = params.metadata(body.metadata);
+  if (params.has('enabled_events')) {
+    body.enabled_events = params.texts('enabled_events');
+    stored.hidden.enabledEvents = body.enabled_events;
+  }
+  params.ignore('disabled');
+  params.refuseUnknown();
+  uow.save(stored);
+  return ok(body);
+}
+
 /** DELETE /v1/webhook_endpoints/{id} */
 export async function deleteWebhookEndpoint({ uow, params, id }: Call): Promise<Reply> {
   params.refuseUnknown();
