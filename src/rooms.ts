@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type ModuleMetadata } from '@nestjs/common'
 import { ScheduleModule } from '@nestjs/schedule';
 
 import { AlertsModule } from './alerts/alerts.module.js';
+import { CardUpdateModule } from './card-update/card-update.module.js';
 import { ClientDirectoryModule } from './clients/client-directory.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import { TestAccounts } from './clients/ports.js';
@@ -44,6 +45,7 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
   const shared: Rooms = [ClientDirectoryModule, gateways, webhooks];
   const engine = EngineModule.register(new EngineSettings(config.gatewayTimeoutMs), shared);
   const execute = ExecuteModule.register([...shared, engine]);
+  const recoveries = RecoveriesModule.register([...shared, engine, execute]);
   return [
     ScheduleModule.forRoot(),
     ClientsModule.register(config, [ports, webhooks]),
@@ -51,7 +53,8 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
     engine,
     gateways,
     webhooks,
-    RecoveriesModule.register([...shared, engine, execute]),
+    recoveries,
+    CardUpdateModule.register(config, [...shared, engine, execute, recoveries]),
     SandboxModule.register([...shared, engine, ports]),
     AlertsModule.register(config, [webhooks]),
     LookupModule,

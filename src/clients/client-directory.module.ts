@@ -1,8 +1,11 @@
 import { Module } from '@nestjs/common';
 
+import { CallRateLimit } from './call-rate-limit.service.js';
 import { ClientDirectory } from './client-directory.service.js';
 import { ExecuteRateLimit } from './execute-rate-limit.service.js';
 
+const PARTS = [CallRateLimit, ClientDirectory, ExecuteRateLimit];
+
 /** Who a client is and what it may do now: for every room that serves or works for clients. */
-@Module({ providers: [ClientDirectory, ExecuteRateLimit], exports: [ClientDirectory, ExecuteRateLimit] })
+@Module({ providers: PARTS, exports: PARTS })
 export class ClientDirectoryModule {}

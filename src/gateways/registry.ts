@@ -2,10 +2,13 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 
 import type { Clock } from '../platform/clock.js';
 import { findDeclineRow } from '../recovery/tables.js';
+import type { CardSetups } from './card-setups.js';
 import type { Gateway, GatewayAccount } from './gateway.js';
 import type { ScopeOf } from './stripe/classify.js';
 import { StripeClients } from './stripe/client.js';
 import { OneSendHttpClient } from './stripe/http-client.js';
+import type { AddressOf, SessionParts } from './stripe/session.js';
+import { StripeCardSetups } from './stripe/stripe-card-setups.js';
 import { StripeGateway } from './stripe/stripe-gateway.js';
 
 const STRIPE_ADDRESS = 'https://api.stripe.com';
@@ -28,22 +31,30 @@ export class TestGatewayAddress {
 export class GatewayRegistry implements OnApplicationShutdown {
   private readonly httpClient = new OneSendHttpClient();
   private readonly gateways: Readonly<Record<GatewayAccount['provider'], Gateway>>;
+  private readonly cardSetups: Readonly<Record<GatewayAccount['provider'], CardSetups>>;
 
   /** `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. */
   constructor(clock: Clock, testGateway: TestGatewayAddress, stripeApiBase: string | null) {
     const clients = new StripeClients(this.httpClient);
     const stripeAddress = new URL(stripeApiBase ?? STRIPE_ADDRESS);
-    const speakingStripe = (addressOf: () => URL | null): Gateway =>
-      new StripeGateway({ clients, clock, scopeOf, addressOf }, this.httpClient);
+    const partsFor = (addressOf: AddressOf): SessionParts => ({ clients, clock, scopeOf, addressOf });
+    const stripe = partsFor(() => stripeAddress);
+    const test = partsFor(() => testGateway.current());
     this.gateways = {
-      stripe: speakingStripe(() => stripeAddress),
-      test: speakingStripe(() => testGateway.current()),
+      stripe: new StripeGateway(stripe, this.httpClient),
+      test: new StripeGateway(test, this.httpClient),
     };
+    this.cardSetups = { stripe: new StripeCardSetups(stripe), test: new StripeCardSetups(test) };
   }
 
   /** The gateway that holds this account's payments. */
   gatewayFor(account: Pick<GatewayAccount, 'provider'>): Gateway {
     return this.gateways[account.provider];
+  }
+
+  /** Where this account's customers save cards by themselves. */
+  cardSetupsFor(account: Pick<GatewayAccount, 'provider'>): CardSetups {
+    return this.cardSetups[account.provider];
   }
 
   /** Ends the kept sockets: nothing is on the wire any more when the application has shut down. */

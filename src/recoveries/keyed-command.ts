@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 
-import type { Caller } from '../clients/caller.js';
 import { clientNow } from '../clients/client-settings.js';
 import { executeBody } from '../engine/presenter.js';
 import { LeaseLost } from '../engine/recovery-store.js';
@@ -10,7 +9,7 @@ import { COMMAND_KEY_LEASE_SECONDS, fingerprintOf, Idempotency } from '../execut
 import { Clock } from '../platform/clock.js';
 import { badField } from '../platform/http/domain-error.js';
 import { answerStatus } from '../recovery/lifecycle.js';
-import type { AnswerFor } from './steering.service.js';
+import type { AnswerFor, Commander } from './steering.service.js';
 
 export interface KeyedCall {
   /** Tells one command on one recovery from every other, under the same key. */
@@ -27,7 +26,11 @@ export class KeyedCommand {
     private readonly clock: Clock,
   ) {}
 
-  async run(caller: Caller, call: KeyedCall, command: (answer: AnswerFor) => Promise<Answer>): Promise<ExecuteAnswer> {
+  async run(
+    caller: Commander,
+    call: KeyedCall,
+    command: (answer: AnswerFor) => Promise<Answer>,
+  ): Promise<ExecuteAnswer> {
     const key = keyOf(call);
     if (key === null) return { ...(await command(() => null)), replayed: false, hasKey: true };
     const now = clientNow(caller.settings, this.clock.now());

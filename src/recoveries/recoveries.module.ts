@@ -15,6 +15,7 @@ export class RecoveriesModule {
       imports,
       controllers: [RecoveriesController],
       providers: [KeyedCommand, PulseService, RecoveryReader, SteeringService],
+      exports: [KeyedCommand, SteeringService],
     };
   }
 }

@@ -96,11 +96,13 @@ export class SteeringService {
   }
 
   /** Charges another card, at once, on the same debt. @throws {DomainError} 400, 404, 409. */
-  async payWith(caller: Caller, id: string, token: string, answer: AnswerFor): Promise<Answer> {
+  async payWith(caller: Commander, id: string, token: string, answer: AnswerFor): Promise<Answer> {
     const context = await this.context(caller, answer);
     const recovery = await this.take(caller, id, context);
     return this.holding(recovery, async () => {
       if (hasOpenCharge(recovery)) throw outcomeUnknown();
+      // What the merchant has called off, no customer's card opens again by itself.
+      if ('actor' in caller && recovery.state === 'cancelled') throw notRetryable('cancelled');
       const method = recovery.simulateOutcome === null ? await this.readMethod(token, context) : null;
       const fitted: Recovery = {
         ...recovery,
@@ -154,12 +156,13 @@ export class SteeringService {
     });
   }
 
-  private context(caller: Caller, answer: AnswerFor = () => null): Promise<WorkContext> {
-    return this.contexts.of(caller.settings, { actor: `api_key:${caller.keyId}`, timeMs: REQUEST_MS, answer });
+  private context(caller: Commander, answer: AnswerFor = () => null): Promise<WorkContext> {
+    const actor = 'actor' in caller ? caller.actor : `api_key:${caller.keyId}`;
+    return this.contexts.of(caller.settings, { actor, timeMs: REQUEST_MS, answer });
   }
 
   /** Takes the lease, waiting for whoever works on the recovery now. @throws {DomainError} 404, 409 when it takes too long. */
-  private async take(caller: Caller, id: string, context: WorkContext): Promise<Recovery> {
+  private async take(caller: Commander, id: string, context: WorkContext): Promise<Recovery> {
     for (let waitedMs = 0; ; waitedMs += WAIT_STEP_MS) {
       const claimed = await this.store.claimOne(caller.clientId, id);
       if (claimed) return claimed;
@@ -295,5 +298,8 @@ export class SteeringService {
     return found.recovery;
   }
 }
+
+/** Who gives a command: a key of the merchant's, or a part of this service that is named on the timeline. */
+export type Commander = Pick<Caller, 'clientId' | 'settings'> & ({ keyId: string } | { actor: string });
 
 export type AnswerFor = (recovery: Recovery) => StoredAnswer | null;

@@ -12,6 +12,7 @@ import { CreateWebhookResends1763700011000 } from './migrations/1763700011000-cr
 import { AllowWebhookRetention1763700012000 } from './migrations/1763700012000-allow-webhook-retention.js';
 import { AddAlertSettings1763700020000 } from './migrations/1763700020000-add-alert-settings.js';
 import { CreateAlertMessages1763700021000 } from './migrations/1763700021000-create-alert-messages.js';
+import { CreateCardUpdates1763700040000 } from './migrations/1763700040000-create-card-updates.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
@@ -25,6 +26,7 @@ export const MIGRATIONS = [
   AllowWebhookRetention1763700012000,
   AddAlertSettings1763700020000,
   CreateAlertMessages1763700021000,
+  CreateCardUpdates1763700040000,
 ];
 
 // Any fixed number does, as long as no other application on the same database takes it.
