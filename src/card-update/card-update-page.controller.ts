@@ -6,7 +6,7 @@ import { sendPage } from '../platform/http/plain-page.js';
 import { RawBodyOnly } from '../platform/http/route-rules.js';
 import { ReturnQuery } from './card-update.dto.js';
 import { Clicks } from './clicks.service.js';
-import { askPage, deadPage, elsewherePage, savedPage, tooManyPage, unavailablePage, waitingPage } from './pages.js';
+import { askPage, deadPage, savedPage, tooManyPage, unavailablePage, waitingPage } from './pages.js';
 
 const RETRY_LATER_SECONDS = 3_600;
 
@@ -30,9 +30,9 @@ export class CardUpdatePageController {
     @Headers('sec-fetch-site') site: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    // Browsers say where a press comes from: a form on somebody else's page is no press of ours.
+    // Browsers say where a press comes from: one on somebody else's page leads to ours, and opens nothing.
     if (site !== undefined && site !== 'same-origin') {
-      sendPage(reply, elsewherePage());
+      void reply.status(303).header('location', encodeURIComponent(token)).send();
       return;
     }
     const click = await this.clicks.click(token);

@@ -78,7 +78,7 @@ export class Clicks {
    * used link is as dead as any other.
    */
   async comeBack(token: string, sessionId: string | undefined): Promise<Return> {
-    const live = sessionId === undefined ? null : await this.find(token);
+    const live = await this.find(token);
     if (!live || sessionId === undefined) return { kind: 'dead' };
     const owner = await this.links.bySession(live.link.clientId, sessionId);
     if (owner?.id !== live.link.id) return { kind: 'dead' };

@@ -80,10 +80,6 @@ export function unavailablePage(): Page {
   );
 }
 
-export function elsewherePage(): Page {
-  return plain(403, 'Please use the button of our page', 'Open your link again and press the button there.');
-}
-
 function plain(status: number, title: string, text: string): Page {
   return {
     ...branded(NO_BRAND, status, title),

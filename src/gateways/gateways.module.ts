@@ -2,12 +2,13 @@ import { type DynamicModule, Module } from '@nestjs/common';
 
 import { Clock } from '../platform/clock.js';
 import { GatewayRegistry, TestGatewayAddress } from './registry.js';
+import type { ConnectSettings } from './stripe/stripe-platform.js';
 
 /** The ways to charge: one adapter per gateway behind one port, and the registry that picks between them. */
 @Module({})
 export class GatewaysModule {
   /** `stripeApiBase` is the setting STRIPE_API_BASE; null means Stripe's own address. Needs a `Clock` to inject. */
-  static register(settings: { stripeApiBase: string | null }): DynamicModule {
+  static register(settings: { stripeApiBase: string | null; stripeConnect: ConnectSettings | null }): DynamicModule {
     return {
       module: GatewaysModule,
       providers: [
@@ -16,7 +17,7 @@ export class GatewaysModule {
           provide: GatewayRegistry,
           inject: [Clock, TestGatewayAddress],
           useFactory: (clock: Clock, testGateway: TestGatewayAddress) =>
-            new GatewayRegistry(clock, testGateway, settings.stripeApiBase),
+            new GatewayRegistry(clock, testGateway, settings.stripeApiBase, settings.stripeConnect),
         },
       ],
       exports: [GatewayRegistry, TestGatewayAddress],

@@ -9,9 +9,11 @@ import { StripeClients } from './stripe/client.js';
 import { OneSendHttpClient } from './stripe/http-client.js';
 import type { AddressOf, SessionParts } from './stripe/session.js';
 import { StripeCardSetups } from './stripe/stripe-card-setups.js';
+import { type ConnectSettings, StripePlatform } from './stripe/stripe-platform.js';
 import { StripeGateway } from './stripe/stripe-gateway.js';
 
 const STRIPE_ADDRESS = 'https://api.stripe.com';
+const CONNECT_ADDRESS = 'https://connect.stripe.com';
 
 /** Where this process serves the test gateway. Its port is known only once it listens, and changes at every start. */
 export class TestGatewayAddress {
@@ -33,11 +35,27 @@ export class GatewayRegistry implements OnApplicationShutdown {
   private readonly gateways: Readonly<Record<GatewayAccount['provider'], Gateway>>;
   private readonly cardSetups: Readonly<Record<GatewayAccount['provider'], CardSetups>>;
 
-  /** `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. */
-  constructor(clock: Clock, testGateway: TestGatewayAddress, stripeApiBase: string | null) {
+  private readonly platform: StripePlatform | null;
+
+  /**
+   * `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. `connect` is our own platform
+   * account, to which merchants connect theirs.
+   */
+  constructor(
+    clock: Clock,
+    testGateway: TestGatewayAddress,
+    stripeApiBase: string | null,
+    connect: ConnectSettings | null = null,
+  ) {
     const clients = new StripeClients(this.httpClient);
     const stripeAddress = new URL(stripeApiBase ?? STRIPE_ADDRESS);
-    const partsFor = (addressOf: AddressOf): SessionParts => ({ clients, clock, scopeOf, addressOf });
+    const partsFor = (addressOf: AddressOf): SessionParts => ({
+      clients,
+      clock,
+      scopeOf,
+      addressOf,
+      platformKey: connect?.secretKey ?? null,
+    });
     const stripe = partsFor(() => stripeAddress);
     const test = partsFor(() => testGateway.current());
     this.gateways = {
@@ -45,6 +63,8 @@ export class GatewayRegistry implements OnApplicationShutdown {
       test: new StripeGateway(test, this.httpClient),
     };
     this.cardSetups = { stripe: new StripeCardSetups(stripe), test: new StripeCardSetups(test) };
+    const authorizeBase = stripeApiBase ?? CONNECT_ADDRESS;
+    this.platform = connect && new StripePlatform(stripe, { ...connect, authorizeBase });
   }
 
   /** The gateway that holds this account's payments. */
@@ -55,6 +75,11 @@ export class GatewayRegistry implements OnApplicationShutdown {
   /** Where this account's customers save cards by themselves. */
   cardSetupsFor(account: Pick<GatewayAccount, 'provider'>): CardSetups {
     return this.cardSetups[account.provider];
+  }
+
+  /** Our own platform account at Stripe; null where the operator has set none. */
+  connectPlatform(): StripePlatform | null {
+    return this.platform;
   }
 
   /** Ends the kept sockets: nothing is on the wire any more when the application has shut down. */

@@ -35,6 +35,8 @@ export interface Config {
   readonly masterKeysPrevious: readonly Buffer[];
   /** An origin such as `http://127.0.0.1:12111`; null: Stripe's own. */
   readonly stripeApiBase: string | null;
+  /** Our own platform account at Stripe, to which merchants connect theirs; null: none. The key is never logged. */
+  readonly stripeConnect: { readonly clientId: string; readonly secretKey: string } | null;
   readonly testGateway: boolean;
   readonly gatewayTimeoutMs: number;
   readonly egressPorts: readonly number[];
@@ -86,6 +88,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): C
     port: read.integer('PORT', 0, 65_535) ?? 3000,
     publicUrl: read.webAddress('REVTAIN_PUBLIC_URL'),
     stripeApiBase: read.webOrigin('STRIPE_API_BASE'),
+    stripeConnect: readStripeConnect(read),
     gatewayTimeoutMs: read.integer('REVTAIN_GATEWAY_TIMEOUT_MS', 100, 60_000) ?? 20_000,
     egressPorts: Object.freeze(read.ports('REVTAIN_EGRESS_PORTS') ?? [443, 8443]),
     egressProxy: read.proxyUrl('REVTAIN_EGRESS_PROXY'),
@@ -145,6 +148,16 @@ function readSwitches(read: SettingsReader, production: boolean, database: Confi
   const demo = read.onOff('REVTAIN_DEMO') ?? (demoCanRun && database === 'embedded' && !production);
   if (demo && !demoCanRun) throw read.refusal('REVTAIN_DEMO', 'is on without what it needs');
   return { testGateway, allowLoopback, demo };
+}
+
+/** Both or neither: a lone one would look as if merchants could connect. */
+function readStripeConnect(read: SettingsReader): Config['stripeConnect'] {
+  const clientId = read.matching('STRIPE_CONNECT_CLIENT_ID', /^ca_\w+$/);
+  const secretKey = read.matching('STRIPE_CONNECT_SECRET_KEY', /^sk_(?:test|live)_\w+$/);
+  if (clientId === null && secretKey === null) return null;
+  if (clientId === null) throw read.refusal('STRIPE_CONNECT_CLIENT_ID', 'is missing beside STRIPE_CONNECT_SECRET_KEY');
+  if (secretKey === null) throw read.refusal('STRIPE_CONNECT_SECRET_KEY', 'is missing beside STRIPE_CONNECT_CLIENT_ID');
+  return Object.freeze({ clientId, secretKey });
 }
 
 function readTwilio(read: SettingsReader): Config['twilio'] {
