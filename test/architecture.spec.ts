@@ -13,6 +13,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   engine: ['clients', 'gateways', 'platform', 'recovery', 'webhooks'],
   execute: ['clients', 'engine', 'gateways', 'platform', 'recovery', 'webhooks'],
   recoveries: ['clients', 'engine', 'execute', 'gateways', 'platform', 'recovery', 'webhooks'],
+  connectors: ['card-update', 'clients', 'engine', 'execute', 'gateways', 'platform', 'recoveries', 'recovery', 'webhooks'],
   'card-update': ['clients', 'engine', 'execute', 'gateways', 'platform', 'recoveries', 'recovery', 'webhooks'],
   sandbox: ['clients', 'engine', 'platform', 'recovery', 'webhooks'],
   alerts: ['clients', 'platform', 'recovery', 'webhooks'],

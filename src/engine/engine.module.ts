@@ -8,9 +8,10 @@ import { ChargingPause } from './charging-pause.js';
 import { Closing } from './closing.js';
 import { DebtHistory } from './debt-history.js';
 import { DebtReader } from './debt-reader.js';
+import { EndedCharges } from './ended-charges.js';
+import { Endings } from './endings.js';
 import { Engine } from './engine.js';
 import { EventComposer } from './event-composer.js';
-import { EndedCharges } from './ended-charges.js';
 import { FallbackTokens } from './fallback-tokens.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { Reconciliation } from './reconciliation.js';
@@ -34,6 +35,7 @@ const PARTS = [
   Engine,
   EventComposer,
   EndedCharges,
+  Endings,
   FallbackTokens,
   LeaseKeeper,
   Reconciliation,

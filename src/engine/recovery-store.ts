@@ -171,6 +171,17 @@ export class RecoveryStore {
     return rows.map(({ id }) => id);
   }
 
+  /** A client's open recoveries, oldest first; `countMax` at most. */
+  async openOf(clientId: string, countMax: number): Promise<string[]> {
+    const text = `SELECT id FROM recoveries WHERE client_id = $1
+      AND state IN ('queued', 'in_progress', 'reconciling', 'action_required') ORDER BY id LIMIT $2`;
+    const { rows } = await this.database.query<{ id: string }>(
+      { role: 'tenant', clientId },
+      { text, values: [clientId, countMax] },
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** Takes a recovery that waits for its customer, whoever is reading its payment: that reader's write is refused. */
   async claimWaiting(tx: Transaction, clientId: string, id: string): Promise<Recovery | null> {
     const { rows } = await tx.query({ text: sql.CLAIM_WAITING, values: [this.owner, clientId, id] });

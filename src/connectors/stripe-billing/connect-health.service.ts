@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+
+import { ClientDirectory } from '../../clients/client-directory.service.js';
+import { connectedAccountOf, NO_ACCESS } from '../../gateways/gateway.js';
+import { ConnectStore } from './connect-store.js';
+import { InboundHealth } from './inbound-health.js';
+
+/** A client's connection as it is shown: no key and no secret. Instants are ISO 8601. */
+export interface ConnectionView {
+  clientId: string;
+  provider: 'test' | 'stripe';
+  livemode: boolean;
+  /** By our platform, by a key of the merchant's own, or not at all. */
+  access: 'connect' | 'key' | 'none';
+  accountId: string | null;
+  connectedAt: string | null;
+  disconnectedAt: string | null;
+  disconnectedBy: 'merchant' | 'stripe' | null;
+  webhook: {
+    endpointId: string | null;
+    url: string | null;
+    lastEventAt: string | null;
+    failedEvents: number;
+    ignoredEvents: number;
+  };
+}
+
+/** How the connection to a client's Stripe account fares. */
+@Injectable()
+export class ConnectHealth {
+  constructor(
+    private readonly store: ConnectStore,
+    private readonly directory: ClientDirectory,
+    private readonly inbound: InboundHealth,
+  ) {}
+
+  /** @throws {DomainError} 404. */
+  async read(clientId: string): Promise<ConnectionView> {
+    const { gatewayProvider, livemode } = await this.directory.settings(clientId);
+    const account = await this.directory.gatewayAccount(clientId);
+    const connection = await this.store.find(clientId);
+    const { lastEventAt, failed, ignored } = await this.inbound.read(clientId);
+    const isConnected = connectedAccountOf(account) !== null;
+    return {
+      clientId,
+      provider: gatewayProvider,
+      livemode,
+      access: account.secretKey === NO_ACCESS ? 'none' : isConnected ? 'connect' : 'key',
+      accountId: connection?.accountId ?? null,
+      connectedAt: connection?.connectedAt.toISOString() ?? null,
+      disconnectedAt: connection?.disconnectedAt?.toISOString() ?? null,
+      disconnectedBy: connection?.disconnectedBy ?? null,
+      webhook: {
+        endpointId: connection?.endpointId ?? null,
+        url: connection?.endpointUrl ?? null,
+        lastEventAt: lastEventAt?.toISOString() ?? null,
+        failedEvents: failed,
+        ignoredEvents: ignored,
+      },
+    };
+  }
+}
