@@ -6,6 +6,7 @@ import { CardUpdateModule } from './card-update/card-update.module.js';
 import { ClientDirectoryModule } from './clients/client-directory.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import { TestAccounts } from './clients/ports.js';
+import { ConnectorsModule } from './connectors/connectors.module.js';
 import { DocsPageModule } from './docs-page/docs-page.module.js';
 import { EngineModule } from './engine/engine.module.js';
 import { EngineSettings } from './engine/work-contexts.js';
@@ -46,6 +47,7 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
   const engine = EngineModule.register(new EngineSettings(config.gatewayTimeoutMs), shared);
   const execute = ExecuteModule.register([...shared, engine]);
   const recoveries = RecoveriesModule.register([...shared, engine, execute]);
+  const cardUpdates = CardUpdateModule.register(config, [...shared, engine, execute, recoveries]);
   return [
     ScheduleModule.forRoot(),
     ClientsModule.register(config, [ports, webhooks]),
@@ -54,7 +56,8 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
     gateways,
     webhooks,
     recoveries,
-    CardUpdateModule.register(config, [...shared, engine, execute, recoveries]),
+    cardUpdates,
+    ConnectorsModule.register([...shared, engine, execute, recoveries, cardUpdates]),
     SandboxModule.register([...shared, engine, ports]),
     AlertsModule.register(config, [webhooks]),
     LookupModule,

@@ -150,6 +150,20 @@ const WORDS: Readonly<Record<AlertKind, KindWords>> = {
     over: 'calls to the billing platform work again',
     advice: 'Check the access that was granted at the platform.',
   },
+  platform_retries_on: {
+    lifecycle: 'point',
+    one: 'billing platform that retries too',
+    many: 'billing platforms that retry too',
+    over: null,
+    advice: "Turn the platform's own retries off, or set the client's mode to fill.",
+  },
+  payment_reversed: {
+    lifecycle: 'point',
+    one: 'collected payment refunded or disputed',
+    many: 'collected payments refunded or disputed',
+    over: null,
+    advice: 'The recovery stays succeeded. The card is not charged automatically any more; answer the dispute in time.',
+  },
   configuration_error: {
     lifecycle: 'point',
     one: 'request refused by the gateway',

@@ -17,6 +17,8 @@ export const ALERT_KINDS = [
   'work_parked',
   'incident_open',
   'connector_failing',
+  'platform_retries_on',
+  'payment_reversed',
   'configuration_error',
   'unlisted_decline_code',
   'unmapped_gateway_answer',

@@ -18,13 +18,21 @@ import type { CreateClientBody, GatewayBody, PageQuery, UpdateClientBody } from 
 import { ClientEntity } from './client.entity.js';
 import { clientNow, type ClientSettings } from './client-settings.js';
 import { clientView, type ClientView, connectorUrls } from './client-view.js';
+import { GatewayWebhookSecrets } from './gateway-webhook-secrets.service.js';
 import { FirstEndpoint, TestAccounts } from './ports.js';
 import { gatewayKeyIdentity, gatewayWebhookSecretIdentity } from './sealing.js';
 
 /** What the accounts depend on of the server's settings. */
 export abstract class ClientsConfig implements Pick<
   Config,
-  'stripeApiBase' | 'stripeConnect' | 'testGateway' | 'egressPorts' | 'allowLoopback' | 'smtpUrl' | 'alertFrom' | 'twilio'
+  | 'stripeApiBase'
+  | 'stripeConnect'
+  | 'testGateway'
+  | 'egressPorts'
+  | 'allowLoopback'
+  | 'smtpUrl'
+  | 'alertFrom'
+  | 'twilio'
 > {
   abstract readonly stripeApiBase: string | null;
   abstract readonly stripeConnect: Config['stripeConnect'];
@@ -60,6 +68,7 @@ export class ClientsService {
     private readonly clock: Clock,
     private readonly config: ClientsConfig,
     private readonly random: Random,
+    private readonly webhookSecrets: GatewayWebhookSecrets,
   ) {}
 
   /** Makes an account with its keys and first endpoint, whole or not at all. @throws {DomainError} 400. */
@@ -121,7 +130,7 @@ export class ClientsService {
     }
     checkOwnPolicy(body);
     checkClientUrls(body, { ports: this.config.egressPorts, allowLoopback: this.config.allowLoopback });
-    const updated = await this.orm.tenant(id, async (manager) => {
+    const updated = await this.orm.tenant(id, async (manager, tx) => {
       const client = await manager.findOne(ClientEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
       if (!client) throw notFound('There is no such client.');
       const targets = this.targetsOf(id, body, client);
@@ -132,9 +141,11 @@ export class ClientsService {
         updatedAt: this.clock.now(),
       };
       await manager.update(ClientEntity, { id }, changes);
+      if (gateway?.webhookSecret !== undefined) await this.webhookSecrets.keepEarlier(tx, client);
       return { ...this.view({ ...client, ...changes }), ...onceShown(targets.webhookSecret) };
     });
     this.directory.forget(id);
+    this.webhookSecrets.forget(id);
     return updated;
   }
 
@@ -170,20 +181,22 @@ export class ClientsService {
 
   /** A key of the same gateway and mode: money that moved elsewhere could no longer be read with another. */
   private newGatewayKeys(client: ClientEntity, gateway: GatewayBody): Partial<ClientEntity> {
-    checkGateway(gateway, true);
+    checkGateway(gateway, gateway.webhookSecret === undefined);
     if (gateway.provider !== client.gatewayProvider) {
       throw badField('gateway.provider', 'invalid_field', 'can not be changed', client.gatewayProvider);
     }
-    if (gateway.secretKey === undefined) return {};
+    const webhookSecret =
+      gateway.webhookSecret === undefined
+        ? {}
+        : { gatewayWebhookSecretSealed: this.sealWebhookSecret(client.id, gateway) };
+    if (gateway.secretKey === undefined) return webhookSecret;
     if (natureOf(gateway, this.config).livemode !== client.livemode) {
       const accepted = client.livemode ? 'a live key: sk_live_… or rk_live_…' : 'a test key: sk_test_… or rk_test_…';
       throw badField('gateway.secretKey', 'invalid_field', 'is of the other mode', accepted);
     }
     return {
       gatewayKeySealed: this.vault.seal(gateway.secretKey, gatewayKeyIdentity(client.id)),
-      ...(gateway.webhookSecret !== undefined && {
-        gatewayWebhookSecretSealed: this.sealWebhookSecret(client.id, gateway),
-      }),
+      ...webhookSecret,
       // The next charge tries the new key at once, where the old one had been refused.
       ...(client.chargingPausedSince && { chargingProbeAt: clientNow(client, this.clock.now()) }),
     };

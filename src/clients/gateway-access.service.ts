@@ -5,6 +5,7 @@ import { Clock } from '../platform/clock.js';
 import { Vault } from '../platform/crypto/vault.js';
 import type { Transaction } from '../platform/db/database.js';
 import { ClientDirectory } from './client-directory.service.js';
+import { GatewayWebhookSecrets } from './gateway-webhook-secrets.service.js';
 import { gatewayKeyIdentity, gatewayWebhookSecretIdentity } from './sealing.js';
 
 /** Gives and takes the access to a client's account at Stripe that it does not hold by a key of its own. */
@@ -12,12 +13,17 @@ import { gatewayKeyIdentity, gatewayWebhookSecretIdentity } from './sealing.js';
 export class GatewayAccess {
   constructor(
     private readonly directory: ClientDirectory,
+    private readonly webhookSecrets: GatewayWebhookSecrets,
     private readonly vault: Vault,
     private readonly clock: Clock,
   ) {}
 
   /** From the commit on the client's debts are charged on this account. In the caller's tenant transaction. */
-  async give(tx: Transaction, clientId: string, { accountId, webhookSecret }: { accountId: string; webhookSecret: string }) {
+  async give(
+    tx: Transaction,
+    clientId: string,
+    { accountId, webhookSecret }: { accountId: string; webhookSecret: string },
+  ) {
     await tx.query({
       // A pause for lack of access ends with the next charge, which need not wait for its probe.
       text: `UPDATE clients SET gateway_key_sealed = $2, gateway_webhook_secret_sealed = $3, updated_at = $4,
@@ -44,5 +50,6 @@ export class GatewayAccess {
   /** Called after the commit: this process sees the change at once, others within a second. */
   changed(clientId: string): void {
     this.directory.forget(clientId);
+    this.webhookSecrets.forget(clientId);
   }
 }

@@ -68,7 +68,8 @@ export class Acceptance {
     const [method, original, invoice] = await Promise.all([
       gateway.readPaymentMethod(account, token, options),
       originalId === null ? null : gateway.readOriginal(account, originalId, options),
-      invoiceId === null ? null : gateway.readInvoice(account, invoiceId, options),
+      // Named twice, it is read once, as the original: that tells how its payment failed as well.
+      invoiceId === null || invoiceId === originalId ? null : gateway.readInvoice(account, invoiceId, options),
     ]);
     return { method, original, invoice };
   }

@@ -4,7 +4,7 @@ import type { DeclineSignals } from '../recovery/facts.js';
 import type { LimitHold, SeenAttempt } from '../recovery/network-limits.js';
 import { Database, type OwnTransaction, type Scope, type Statement } from '../platform/db/database.js';
 import type { Obstacles } from './change-statement.js';
-import type { Attempt, AttemptOutcome, Recovery } from './recovery.js';
+import { objectToRowJson, type Attempt, type AttemptOutcome, type Recovery } from './recovery.js';
 import { foreignCharges, holdOn, seenOfForeign, type SeenCharge } from './seen-charges.js';
 
 /** Charges on the wire are known within seconds; one that is lost is asked after for longer, at this pace. */
@@ -83,6 +83,19 @@ export class CardLedger {
     const { rows } = await this.database.query<SeenRow>({ role: 'worker' }, this.statement(recovery, 'worker'));
     const known = rows.map((row) => (row.id === justEnded?.id ? { ...row, ...ended(justEnded) } : row));
     return this.fromRows(known, recovery, now);
+  }
+
+  /** Counts a charge that others made. Told twice, it is one. */
+  async note({ clientId, ...charge }: SeenCharge): Promise<void> {
+    await this.database.query(
+      { role: 'tenant', clientId },
+      {
+        name: 'note_seen_charge',
+        text: `INSERT INTO seen_charges SELECT n.* FROM jsonb_populate_record(NULL::seen_charges, $1::jsonb) n
+               ON CONFLICT DO NOTHING`,
+        values: [JSON.stringify(objectToRowJson({ clientId, ...charge }))],
+      },
+    );
   }
 
   /** For a card that nobody is known to have charged: under its lock, no limit can be full where none of these rows is. */

@@ -21,7 +21,8 @@ export type AlertKind =
   | 'paid_twice'
   | 'money_held'
   | 'network_limit_reached'
-  | 'work_parked';
+  | 'work_parked'
+  | 'payment_reversed';
 
 /** What is kept under a call's idempotency key: its recovery, and once it is finished its answer. */
 export interface StoredAnswer {

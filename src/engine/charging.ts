@@ -14,6 +14,7 @@ import { ChargingPause } from './charging-pause.js';
 import { DebtReader, type ChargeClearance } from './debt-reader.js';
 import { FallbackTokens } from './fallback-tokens.js';
 import { refuseByLimit } from './limit-refusal.js';
+import { platformsTurn } from './platforms-turn.js';
 import { roundFactsOf, type Attempt, type Recovery } from './recovery.js';
 import { decided, RecoveryWriter } from './recovery-writer.js';
 import { Settlement } from './settlement.js';
@@ -50,11 +51,14 @@ export class Charging {
         return this.stop(clearance.change, context);
       case 'unread':
         return this.readAgainLater(recovery, clearance.unavailable, context);
-      case 'cleared':
+      case 'cleared': {
+        const platformFirst = platformsTurn(clearance, this.random.fraction(), context);
+        if (platformFirst) return this.writer.finish(platformFirst, context);
         // The readings had the same time: a charge that could not be answered in what is left of it is not begun.
         return context.timeLeftMs() < CHARGE_TIME_MIN_MS
           ? this.writer.finish(quietly(unchanged(clearance.recovery), { dueAt: context.now() }), context)
           : this.send(clearance, context);
+      }
     }
   }
 

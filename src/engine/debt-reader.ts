@@ -18,6 +18,8 @@ export interface ChargeClearance {
   /** As it reads just before the charge; null for an invoice that has no payment yet. */
   payment: PaymentFacts | null;
   amountMinor: number;
+  /** When the billing platform itself tries to collect the invoice next. */
+  nextAttemptAt?: Date | null;
 }
 
 /** `stop` carries what the reading led to; `unread` means that nothing is known now and nothing may be charged. */
@@ -68,7 +70,9 @@ export class DebtReader {
     // What was asked for is the bound, whatever was left of it in between.
     const facts = { ...debtFacts(recovery), amountMinor: recovery.amountRequestedMinor };
     const decision = decideInvoice(reading.value, facts, 'later');
-    return this.carryOut(recovery, decision, reading.value.payment, context);
+    const clearance = await this.carryOut(recovery, decision, reading.value.payment, context);
+    const { nextAttemptAt } = reading.value;
+    return clearance.kind === 'cleared' ? { ...clearance, nextAttemptAt } : clearance;
   }
 
   private async readPayment(recovery: Recovery, id: string, context: WorkContext): Promise<Clearance> {

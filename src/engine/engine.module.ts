@@ -14,7 +14,9 @@ import { Engine } from './engine.js';
 import { EventComposer } from './event-composer.js';
 import { FallbackTokens } from './fallback-tokens.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { Looking } from './looking.js';
 import { Reconciliation } from './reconciliation.js';
+import { RecoveryFinder } from './recovery-finder.js';
 import { RecoveryStore } from './recovery-store.js';
 import { RecoveryWriter } from './recovery-writer.js';
 import { Settlement } from './settlement.js';
@@ -38,7 +40,9 @@ const PARTS = [
   Endings,
   FallbackTokens,
   LeaseKeeper,
+  Looking,
   Reconciliation,
+  RecoveryFinder,
   RecoveryStore,
   RecoveryWriter,
   Settlement,

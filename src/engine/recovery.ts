@@ -71,7 +71,8 @@ export interface Recovery {
   strategy: Strategy;
   /**
    * `zoneOpen`: neither the request nor the client names a time zone, so the card's country may. `cardChanged`: the card
-   * behind the token is another or a newer one than the one that failed.
+   * behind the token is another or a newer one than the one that failed. `platform`: a billing platform reported the debt,
+   * and may try to collect it too.
    */
   hints: {
     paymentMethodType?: string;
@@ -79,6 +80,7 @@ export interface Recovery {
     binPrefix?: string;
     zoneOpen?: boolean;
     cardChanged?: true;
+    platform?: string;
   };
   customerEmailSealed: Buffer | null;
   policy: Policy;

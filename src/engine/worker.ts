@@ -8,6 +8,7 @@ import { quietly, unchanged, type Change } from './change.js';
 import { Closing } from './closing.js';
 import { isDebtTaken } from './debt-taken.js';
 import { LeaseKeeper } from './lease-keeper.js';
+import { boundToMode } from './platforms-turn.js';
 import { Reconciliation } from './reconciliation.js';
 import { isPoison, parked } from './parking.js';
 import { needsFirstReading, type Recovery } from './recovery.js';
@@ -33,7 +34,8 @@ export class Worker {
   ) {}
 
   /** The caller holds the lease; it is handed back with the last write. @throws {LeaseLost} */
-  work(recovery: Recovery, context: WorkContext): Promise<Recovery> {
+  work(recovery: Recovery, given: WorkContext): Promise<Recovery> {
+    const context = boundToMode(recovery, given);
     return this.leases.during(recovery, async () => {
       if (isPoison(recovery)) return this.writer.finish(parked(recovery, context), context);
       try {

@@ -17,7 +17,7 @@ export class ExecuteModule {
       imports,
       controllers: [ExecuteController, PlanController],
       providers: [BatchService, ExecuteService, Guards, Idempotency, Intake],
-      exports: [Idempotency],
+      exports: [ExecuteService, Idempotency],
     };
   }
 }

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 
 import type { Caller } from '../clients/caller.js';
-import { clientNow } from '../clients/client-settings.js';
+import { clientNow, type ClientSettings } from '../clients/client-settings.js';
 import { Acceptance } from '../engine/acceptance.js';
 import type { AcceptancePlan } from '../engine/acceptance-plan.js';
 import { unchanged, type Change } from '../engine/change.js';
 import { Engine } from '../engine/engine.js';
+import { boundToMode } from '../engine/platforms-turn.js';
 import { executeBody } from '../engine/presenter.js';
 import type { Recovery } from '../engine/recovery.js';
 import { LeaseLost, RecoveryStore } from '../engine/recovery-store.js';
@@ -25,7 +26,7 @@ import { answerStatus } from '../recovery/lifecycle.js';
 import { encodeAnswer, type Answer } from './answer.js';
 import { requestProblems } from './check-request.js';
 import type { ExecuteRequest } from './execute-request.js';
-import { heldOut, isHeldOut, unsettled } from './first-ends.js';
+import { heldOut, isHeldOut, unsettled, withoutMethod } from './first-ends.js';
 import { fingerprintOf, Idempotency, KeyTaken } from './idempotency.js';
 import { Intake, type PlannedAcceptance } from './intake.service.js';
 import { newRecovery } from './new-recovery.js';
@@ -47,6 +48,13 @@ export interface ExecuteOptions {
 export interface ExecuteAnswer extends Answer {
   replayed: boolean;
   hasKey: boolean;
+}
+
+/** What a billing platform reports. */
+export interface Reported {
+  platform: string;
+  /** False where the customer has no payment method that could be charged. */
+  hasMethod: boolean;
 }
 
 /** `POST /execute`: check, deduplicate, read, store, hand to the engine, answer. */
@@ -97,6 +105,29 @@ export class ExecuteService {
     }
   }
 
+  /**
+   * Accepts a debt that a billing platform reports, as if its merchant had executed it: the same readings, guards and first
+   * step. What would be charged in the request is queued, due at once. Without a method to charge it ends at once: the
+   * customer has to give one.
+   * @throws {DomainError} 409 for a debt that is open or paid already, 400 for one that can not be collected.
+   */
+  async acceptReported(client: ClientSettings, request: ExecuteRequest, reported: Reported): Promise<Recovery> {
+    const actor = `connector:${reported.platform}`;
+    const given = await this.contexts.of(client, { actor });
+    const problems = requestProblems(client, request, given.now());
+    if (problems.length > 0) throw badFields(problems);
+    const named = newRecovery(this.ids.ulid(), client, request, null, given.now(), this.vault);
+    const recovery: Recovery = { ...named, hints: { ...named.hints, platform: reported.platform } };
+    const context = boundToMode(recovery, given);
+    const plan = reported.hasMethod
+      ? await this.plan(recovery, request, context)
+      : { change: withoutMethod(acceptedChange(recovery, context), context), chargeNow: false };
+    const accepted = await this.intake.accept(plan, { key: null, chargeInRequest: false }, context);
+    this.engine.wake();
+    this.dispatcher.wake();
+    return accepted;
+  }
+
   private async fresh(
     caller: Caller,
     request: ExecuteRequest,
@@ -136,13 +167,7 @@ export class ExecuteService {
   }
 
   private async plan(recovery: Recovery, request: ExecuteRequest, context: WorkContext): Promise<PlannedAcceptance> {
-    const at = context.now();
-    const inputs = { debt: recovery.debtName, amount: recovery.amountMinor, currency: recovery.currency };
-    const accepted: Change = move(
-      unchanged(recovery),
-      { state: 'queued', dueAt: at, dueKind: 'charge', type: 'accepted', rule: ACCEPTED },
-      { at, actor: context.actor, inputs },
-    );
+    const accepted = acceptedChange(recovery, context);
     if (isHeldOut(context, this.random.fraction())) return { change: heldOut(accepted, context), chargeNow: false };
     if (request.simulateOutcome) return this.simulated(accepted, request.simulateOutcome, context);
     const plan = await this.acceptance.plan(
@@ -157,6 +182,16 @@ export class ExecuteService {
   private simulated(accepted: Change, outcome: SimulatedOutcome, context: WorkContext): PlannedAcceptance {
     return { change: this.simulation.begin(accepted, outcome, context), chargeNow: false };
   }
+}
+
+function acceptedChange(recovery: Recovery, context: WorkContext): Change {
+  const at = context.now();
+  const inputs = { debt: recovery.debtName, amount: recovery.amountMinor, currency: recovery.currency };
+  return move(
+    unchanged(recovery),
+    { state: 'queued', dueAt: at, dueKind: 'charge', type: 'accepted', rule: ACCEPTED },
+    { at, actor: context.actor, inputs },
+  );
 }
 
 function plannedOf(plan: AcceptancePlan): PlannedAcceptance {

@@ -49,6 +49,12 @@ export function unsettled(accepted: Recovery): Recovery {
   return { ...accepted, state: 'reconciling', advice, message: messageFor('reconciling', null) };
 }
 
+/** There is nothing to charge: no retry helps, and the customer has to give a payment method. */
+export function withoutMethod(change: Change, context: WorkContext): Change {
+  const rule = { name: 'no_payment_method', source: 'docs/connectors.md#what-each-event-does' };
+  return decided(change, { kind: 'failed', endReason: 'hard_decline', detail: null, rule }, 'initial', context);
+}
+
 /** Guard 5: the card was stopped on this debt before. A recovery of its own, and nothing is charged. */
 export function stopped(change: Change, { cardStop }: GuardVerdict, context: WorkContext): Change {
   if (!cardStop) return change;

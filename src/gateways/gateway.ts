@@ -96,6 +96,8 @@ export interface InvoiceFacts {
   currency: string;
   customerId: string | null;
   createdAt: Date;
+  /** When the billing platform itself tries to collect it next. */
+  nextAttemptAt: Date | null;
   /** The invoice's default payment; null where it has none. */
   payment: PaymentFacts | null;
 }
@@ -136,6 +138,9 @@ export interface Rejected {
 }
 
 export type Reading<T> = { kind: 'found'; value: T } | { kind: 'not_found' } | Rejected | Unavailable | AccountRefused;
+
+/** A reading that found nothing, for whatever reason. */
+export type ReadFailure = Exclude<Reading<never>, { kind: 'found' }>;
 
 export type OriginalFacts = PaymentFacts | InvoiceFacts | { kind: 'charge'; charge: ChargeFacts };
 

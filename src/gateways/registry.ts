@@ -3,13 +3,14 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Clock } from '../platform/clock.js';
 import { findDeclineRow } from '../recovery/tables.js';
 import type { CardSetups } from './card-setups.js';
-import type { Gateway, GatewayAccount } from './gateway.js';
+import type { Gateway, GatewayAccount, Reading } from './gateway.js';
+import { StripeBilling } from './stripe/billing.js';
 import type { ScopeOf } from './stripe/classify.js';
 import { StripeClients } from './stripe/client.js';
 import { OneSendHttpClient } from './stripe/http-client.js';
 import type { AddressOf, SessionParts } from './stripe/session.js';
 import { StripeCardSetups } from './stripe/stripe-card-setups.js';
-import { type ConnectSettings, StripePlatform } from './stripe/stripe-platform.js';
+import { type ConnectSettings, readAccountId, StripePlatform } from './stripe/stripe-platform.js';
 import { StripeGateway } from './stripe/stripe-gateway.js';
 
 const STRIPE_ADDRESS = 'https://api.stripe.com';
@@ -34,8 +35,9 @@ export class GatewayRegistry implements OnApplicationShutdown {
   private readonly httpClient = new OneSendHttpClient();
   private readonly gateways: Readonly<Record<GatewayAccount['provider'], Gateway>>;
   private readonly cardSetups: Readonly<Record<GatewayAccount['provider'], CardSetups>>;
-
+  private readonly billings: Readonly<Record<GatewayAccount['provider'], StripeBilling>>;
   private readonly platform: StripePlatform | null;
+  private readonly sessions: Readonly<Record<GatewayAccount['provider'], SessionParts>>;
 
   /**
    * `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. `connect` is our own platform
@@ -58,6 +60,7 @@ export class GatewayRegistry implements OnApplicationShutdown {
     });
     const stripe = partsFor(() => stripeAddress);
     const test = partsFor(() => testGateway.current());
+    this.sessions = { stripe, test };
     this.gateways = {
       stripe: new StripeGateway(stripe, this.httpClient),
       test: new StripeGateway(test, this.httpClient),
@@ -65,6 +68,7 @@ export class GatewayRegistry implements OnApplicationShutdown {
     this.cardSetups = { stripe: new StripeCardSetups(stripe), test: new StripeCardSetups(test) };
     const authorizeBase = stripeApiBase ?? CONNECT_ADDRESS;
     this.platform = connect && new StripePlatform(stripe, { ...connect, authorizeBase });
+    this.billings = { stripe: new StripeBilling(stripe), test: new StripeBilling(test) };
   }
 
   /** The gateway that holds this account's payments. */
@@ -80,6 +84,16 @@ export class GatewayRegistry implements OnApplicationShutdown {
   /** Our own platform account at Stripe; null where the operator has set none. */
   connectPlatform(): StripePlatform | null {
     return this.platform;
+  }
+
+  /** The account that a key belongs to. */
+  readAccountId(account: GatewayAccount, timeoutMs: number): Promise<Reading<string>> {
+    return readAccountId(this.sessions[account.provider], account, timeoutMs);
+  }
+
+  /** The billing side of the same account: readings only. */
+  billingFor(account: Pick<GatewayAccount, 'provider'>): StripeBilling {
+    return this.billings[account.provider];
   }
 
   /** Ends the kept sockets: nothing is on the wire any more when the application has shut down. */

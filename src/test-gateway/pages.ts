@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { inAccount } from './account-work.js';
 import { enterCard, readSetupSession } from './checkout-sessions.js';
 import type { GatewayParts } from './execution.js';
+import { grantCode } from './oauth.js';
 import { StripeRefusal } from './stripe-refusal.js';
 
 /** What a browser is answered: a page, or where to go on. */
@@ -26,9 +27,10 @@ const CARDS = ['pm_card_visa', 'pm_card_mastercard', 'pm_card_chargeCustomerFail
 export async function answerPage(
   parts: GatewayParts,
   request: Pick<IncomingMessage, 'method'>,
-  path: string,
+  { path, query }: { path: string; query: string },
   body: string,
 ): Promise<PageAnswer | null> {
+  if (path === '/oauth/authorize') return authorizePage(parts, request.method === 'POST', query, body);
   const [, accountId, sessionId] = CHECKOUT.exec(path) ?? [];
   if (accountId === undefined || sessionId === undefined) return null;
   try {
@@ -55,6 +57,33 @@ async function takeCard(parts: GatewayParts, accountId: string, sessionId: strin
   const session = await inAccount(parts, accountId, (uow) => enterCard(uow, sessionId, card));
   const location = session.success_url.replaceAll('{CHECKOUT_SESSION_ID}', session.id);
   return { status: 303, html: '', location, tells: true };
+}
+
+/** In place of Stripe's own page: the merchant names the account that it lets the platform use, or refuses. */
+async function authorizePage(
+  parts: GatewayParts,
+  isPressed: boolean,
+  query: string,
+  body: string,
+): Promise<PageAnswer> {
+  const asked = new URLSearchParams(query);
+  const back = asked.get('redirect_uri') ?? '';
+  if (!URL.canParse(back)) return page(400, 'This can not be done', '<p role="alert">redirect_uri is missing</p>');
+  if (!isPressed) {
+    const form = `<form method="post"><label>Account <input name="account" value="acct_"></label>
+<button type="submit">Connect</button> <button type="submit" name="denied" value="1">Refuse</button></form>`;
+    return page(200, 'Test gateway: connect an account', form);
+  }
+  const pressed = new URLSearchParams(body);
+  const location = new URL(back);
+  location.searchParams.set('state', asked.get('state') ?? '');
+  if (pressed.has('denied')) location.searchParams.set('error', 'access_denied');
+  else {
+    const platform = asked.get('client_id') ?? '';
+    location.searchParams.set('scope', 'read_write');
+    location.searchParams.set('code', await grantCode(parts, platform, pressed.get('account') ?? ''));
+  }
+  return { status: 303, html: '', location: location.href, tells: false };
 }
 
 function page(status: number, title: string, content: string): PageAnswer {

@@ -8,6 +8,7 @@ import type { Random } from '../platform/random.js';
 import { startDelivery } from './event-delivery.js';
 import { execute, type Answer, type GatewayParts } from './execution.js';
 import { parseForm } from './form-body.js';
+import { answerOAuth, isOAuthCall } from './oauth.js';
 import { answerPage, type PageAnswer } from './pages.js';
 import { findRoute } from './routes.js';
 import { keyInHeader } from './secret-key.js';
@@ -115,8 +116,12 @@ async function answerTo(
     const method = request.method ?? 'GET';
     const [pathname = '', query = ''] = (request.url ?? '/').split('?', 2);
     const body = await bodyOf(request);
-    const page = await answerPage(parts, request, pathname, body);
+    const page = await answerPage(parts, request, { path: pathname, query }, body);
     if (page) return page;
+    if (method === 'POST' && isOAuthCall(pathname)) {
+      const answer = await answerOAuth(parts, pathname, new URLSearchParams(body), request.headers.authorization);
+      return { ...answer, wire: 'whole', replayOf: null, tells: false };
+    }
     const match = findRoute(method, pathname);
     if (!match) {
       const message = `Unrecognized request URL (${method}: ${pathname}).`;
@@ -126,7 +131,11 @@ async function answerTo(
     if (secretKey === null) throw unauthorized('You did not provide an API key.');
     const form = parseForm(method === 'POST' ? body : query);
     const idempotencyKey = idempotencyKeyOf(request);
-    return await execute(parts, { method, path: pathname, match, form, secretKey, idempotencyKey, requestId });
+    const stripeAccount = request.headers['stripe-account'];
+    return await execute(parts, {
+      ...{ method, path: pathname, match, form, secretKey, idempotencyKey, requestId },
+      stripeAccount: typeof stripeAccount === 'string' ? stripeAccount : null,
+    });
   } catch (error) {
     if (!(error instanceof StripeRefusal)) throw error;
     return {

@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 
 import { ClientDirectory } from '../../clients/client-directory.service.js';
 import { connectedAccountOf, NO_ACCESS } from '../../gateways/gateway.js';
+import { InboxStore } from '../inbox-store.js';
+import { STRIPE_BILLING } from './billing-turn.js';
 import { ConnectStore } from './connect-store.js';
-import { InboundHealth } from './inbound-health.js';
 
 /** A client's connection as it is shown: no key and no secret. Instants are ISO 8601. */
 export interface ConnectionView {
@@ -20,8 +21,8 @@ export interface ConnectionView {
     endpointId: string | null;
     url: string | null;
     lastEventAt: string | null;
-    failedEvents: number;
-    ignoredEvents: number;
+    /** By what became of them: `done`, `pending`, `parked` (they fail again and again), or why they were ignored. */
+    events: Record<string, number>;
   };
 }
 
@@ -31,7 +32,7 @@ export class ConnectHealth {
   constructor(
     private readonly store: ConnectStore,
     private readonly directory: ClientDirectory,
-    private readonly inbound: InboundHealth,
+    private readonly inbox: InboxStore,
   ) {}
 
   /** @throws {DomainError} 404. */
@@ -39,7 +40,8 @@ export class ConnectHealth {
     const { gatewayProvider, livemode } = await this.directory.settings(clientId);
     const account = await this.directory.gatewayAccount(clientId);
     const connection = await this.store.find(clientId);
-    const { lastEventAt, failed, ignored } = await this.inbound.read(clientId);
+    const lastEventAt = await this.inbox.lastReceivedAt(clientId, STRIPE_BILLING);
+    const events = await this.inbox.counts(clientId, STRIPE_BILLING);
     const isConnected = connectedAccountOf(account) !== null;
     return {
       clientId,
@@ -54,8 +56,7 @@ export class ConnectHealth {
         endpointId: connection?.endpointId ?? null,
         url: connection?.endpointUrl ?? null,
         lastEventAt: lastEventAt?.toISOString() ?? null,
-        failedEvents: failed,
-        ignoredEvents: ignored,
+        events,
       },
     };
   }

@@ -10,8 +10,14 @@ export function confirmPage(client: { clientId: string; clientName: string }, st
     200,
     'Connect your Stripe account?',
     html`<p>Failed payments of your Stripe account will be collected for <strong>${client.clientName}</strong>.</p>
-<p class="soft">${client.clientId}. Go on only if you have started this yourself.</p>
-<form method="post"><input type="hidden" name="state" value="${state}"><input type="hidden" name="code" value="${code}"><button type="submit">Connect</button></form>`,
+      <p class="soft">${client.clientId}. Go on only if you have started this yourself.</p>
+      <form method="post">
+        <input type="hidden" name="state" value="${state}" /><input type="hidden" name="code" value="${code}" /><button
+          type="submit"
+        >
+          Connect
+        </button>
+      </form>`,
   );
 }
 
@@ -50,5 +56,11 @@ const REASONS: Readonly<Record<Extract<ConnectResult, { kind: 'refused' }>['reas
 };
 
 function page(status: number, title: string, content: Html): Page {
-  return { ...LOOK, status, title, content: html`<h1>${title}</h1>\n${content}` };
+  return {
+    ...LOOK,
+    status,
+    title,
+    content: html`<h1>${title}</h1>
+      ${content}`,
+  };
 }

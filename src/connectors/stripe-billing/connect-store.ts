@@ -87,7 +87,8 @@ export class ConnectStore {
         await also(tx);
       });
     } catch (error) {
-      if (violatedUnique(error) === 'stripe_connections_one_client') throw new AccountTaken(undefined, { cause: error });
+      if (violatedUnique(error) === 'stripe_connections_one_client')
+        throw new AccountTaken(undefined, { cause: error });
       throw error;
     }
   }

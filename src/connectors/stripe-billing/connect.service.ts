@@ -11,6 +11,8 @@ import { conflict, DomainError } from '../../platform/http/domain-error.js';
 import { Log } from '../../platform/logging/log.js';
 import { PublicUrl } from '../../platform/public-url.js';
 import { Random } from '../../platform/random.js';
+import { ConnectedAccounts } from '../connected-accounts.service.js';
+import { STRIPE_BILLING } from './billing-turn.js';
 import { AccountTaken, type Connection, ConnectStore, STATE_LIFETIME_MS } from './connect-store.js';
 import { ConnectStopper } from './connect-stopper.js';
 import { STRIPE_EVENTS } from './event-table.js';
@@ -39,6 +41,7 @@ export class StripeConnections {
     private readonly store: ConnectStore,
     private readonly directory: ClientDirectory,
     private readonly access: GatewayAccess,
+    private readonly accounts: ConnectedAccounts,
     private readonly gateways: GatewayRegistry,
     private readonly stopper: ConnectStopper,
     private readonly publicUrl: PublicUrl,
@@ -64,7 +67,8 @@ export class StripeConnections {
   /** Whose connection a state belongs to, for the page that asks once more. Changes nothing; null for a stale one. */
   async peek(state: string): Promise<{ clientId: string; clientName: string } | null> {
     const clientId = STATE.test(state) ? await this.store.peek(sha256(state), this.clock.now()) : null;
-    return clientId && { clientId, clientName: (await this.directory.settings(clientId)).name };
+    if (clientId === null) return null;
+    return { clientId, clientName: (await this.directory.settings(clientId)).name };
   }
 
   /** Takes the merchant's word: once per state. */
@@ -111,7 +115,10 @@ export class StripeConnections {
     const { accountId, scope } = grant;
     try {
       const made = { clientId, accountId, scope, endpointId, endpointUrl, connectedAt: this.clock.now() };
-      await this.store.connect(made, (tx) => this.access.give(tx, clientId, { accountId, webhookSecret }));
+      await this.store.connect(made, async (tx) => {
+        await this.access.give(tx, clientId, { accountId, webhookSecret });
+        await this.accounts.connect(tx, clientId, STRIPE_BILLING, accountId);
+      });
     } catch (error) {
       if (!(error instanceof AccountTaken)) throw error;
       await platform.unregister(endpointUrl, clientId);
@@ -136,6 +143,7 @@ export class StripeConnections {
     const ended = await this.store.disconnect(clientId, by, this.clock.now(), (tx) => this.access.take(tx, clientId));
     this.access.changed(clientId);
     if (ended) {
+      await this.accounts.deauthorise(clientId, STRIPE_BILLING);
       this.log.warn('connect.disconnected', { clientId, reason: by });
       this.stopper.wake();
     }

@@ -85,6 +85,7 @@ export function invoiceFacts(invoice: Stripe.Invoice, payment: PaymentFacts | nu
     currency: invoice.currency.toUpperCase(),
     customerId: idOf(invoice.customer),
     createdAt: instant(invoice.created),
+    nextAttemptAt: invoice.next_payment_attempt ? instant(invoice.next_payment_attempt) : null,
     payment,
   };
 }

@@ -57,7 +57,10 @@ export function openSession(parts: SessionParts, account: GatewayAccount, { time
 }
 
 /** The refusal that a call without access would meet, told without sending it; null for an account that can be called. */
-export function refusalOf({ platformKey }: Pick<SessionParts, 'platformKey'>, account: GatewayAccount): AccountRefused | null {
+export function refusalOf(
+  { platformKey }: Pick<SessionParts, 'platformKey'>,
+  account: GatewayAccount,
+): AccountRefused | null {
   const isWithdrawn = account.secretKey === NO_ACCESS;
   if (!isWithdrawn && (connectedAccountOf(account) === null || platformKey !== null)) return null;
   const message = isWithdrawn

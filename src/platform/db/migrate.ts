@@ -12,6 +12,7 @@ import { CreateWebhookResends1763700011000 } from './migrations/1763700011000-cr
 import { AllowWebhookRetention1763700012000 } from './migrations/1763700012000-allow-webhook-retention.js';
 import { AddAlertSettings1763700020000 } from './migrations/1763700020000-add-alert-settings.js';
 import { CreateAlertMessages1763700021000 } from './migrations/1763700021000-create-alert-messages.js';
+import { CreateConnectorEvents1763700030000 } from './migrations/1763700030000-create-connector-events.js';
 import { CreateCardUpdates1763700040000 } from './migrations/1763700040000-create-card-updates.js';
 import { CreateStripeConnections1763700041000 } from './migrations/1763700041000-create-stripe-connections.js';
 
@@ -27,6 +28,7 @@ export const MIGRATIONS = [
   AllowWebhookRetention1763700012000,
   AddAlertSettings1763700020000,
   CreateAlertMessages1763700021000,
+  CreateConnectorEvents1763700030000,
   CreateCardUpdates1763700040000,
   CreateStripeConnections1763700041000,
 ];
