@@ -22,6 +22,14 @@ const asOperator = () => ({ 'x-admin-key': world.app.adminKey });
 const OPERATORS = ['/api/clients', '/api/verify'];
 const asOwner = ({ path }: Route) => (OPERATORS.includes(path) ? asOperator() : asMerchant());
 
+const NOBODYS_CLIENT = `?clientId=cli_${'0'.repeat(26)}`;
+const QUERIES_OF_NOBODY: Readonly<Record<string, string>> = {
+  '/api/recovery/status': '?idempotencyKey=nobody',
+  '/api/connectors/stripe': NOBODYS_CLIENT,
+  '/api/connectors/stripe/connect': NOBODYS_CLIENT,
+  '/api/connectors/stripe/connection': NOBODYS_CLIENT,
+};
+
 /** Sends to a documented route: as one who may call it, a body that it takes, parameters that name only this client. */
 function send(route: Route, sent: Sent = {}, query = ''): Promise<Told> {
   const path = pathOf(route.path, { clientId: merchant.clientId });
@@ -80,7 +88,7 @@ describe('the refusals that each route documents', () => {
       const path = route.path.includes('{keyId}')
         ? pathOf(route.path, { clientId: merchant.clientId })
         : pathOf(route.path);
-      const query = route.path === '/api/recovery/status' ? '?idempotencyKey=nobody' : '';
+      const query = QUERIES_OF_NOBODY[route.path] ?? '';
       return ask(world.app.url, { ...route, path: path + query }, { ...exampleBody(route), headers: asOwner(route) });
     };
     expect(await provoke('404', sendToNobody)).toEqual([]);

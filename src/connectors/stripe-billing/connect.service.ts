@@ -18,7 +18,6 @@ import { ConnectStopper } from './connect-stopper.js';
 import { STRIPE_EVENTS } from './event-table.js';
 
 const STATE_BYTES = 32;
-const STATE = /^[A-Za-z0-9_-]{43}$/;
 const CALL_MS = 10_000;
 
 export interface Begun {
@@ -66,16 +65,16 @@ export class StripeConnections {
 
   /** Whose connection a state belongs to, for the page that asks once more. Changes nothing; null for a stale one. */
   async peek(state: string): Promise<{ clientId: string; clientName: string } | null> {
-    const clientId = STATE.test(state) ? await this.store.peek(sha256(state), this.clock.now()) : null;
+    const clientId = await this.store.peek(sha256(state), this.clock.now());
     if (clientId === null) return null;
     return { clientId, clientName: (await this.directory.settings(clientId)).name };
   }
 
   /** Takes the merchant's word: once per state. */
   async finish(state: string, code: string): Promise<ConnectResult> {
-    const platform = this.demandPlatform();
-    const clientId = STATE.test(state) ? await this.store.use(sha256(state), this.clock.now()) : null;
+    const clientId = await this.store.use(sha256(state), this.clock.now());
     if (clientId === null) return { kind: 'stale' };
+    const platform = this.demandPlatform();
     const granted = await platform.exchange(code);
     if (granted.kind === 'unavailable') return { kind: 'unavailable' };
     if (granted.kind !== 'found') return { kind: 'refused', reason: 'code' };
