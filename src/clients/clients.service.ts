@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-import { NO_ACCESS } from '../gateways/gateway.js';
+import { connectedAccountOf, NO_ACCESS } from '../gateways/gateway.js';
 import { Clock } from '../platform/clock.js';
 import type { Config } from '../platform/config.js';
 import { Vault } from '../platform/crypto/vault.js';
@@ -190,6 +190,11 @@ export class ClientsService {
         ? {}
         : { gatewayWebhookSecretSealed: this.sealWebhookSecret(client.id, gateway) };
     if (gateway.secretKey === undefined) return webhookSecret;
+    const kept = this.vault.open(client.gatewayKeySealed, gatewayKeyIdentity(client.id));
+    if (connectedAccountOf({ secretKey: kept }) !== null) {
+      const accepted = 'nothing while the account is connected: disconnect it first';
+      throw badField('gateway.secretKey', 'invalid_field', 'is not taken of a connected client', accepted);
+    }
     if (natureOf(gateway, this.config).livemode !== client.livemode) {
       const accepted = client.livemode ? 'a live key: sk_live_… or rk_live_…' : 'a test key: sk_test_… or rk_test_…';
       throw badField('gateway.secretKey', 'invalid_field', 'is of the other mode', accepted);

@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 
 import { ClientDirectory } from '../../clients/client-directory.service.js';
+import { GatewayWebhookSecrets } from '../../clients/gateway-webhook-secrets.service.js';
 import { connectedAccountOf, NO_ACCESS } from '../../gateways/gateway.js';
+import { PublicUrl } from '../../platform/public-url.js';
 import { InboxStore } from '../inbox-store.js';
 import { STRIPE_BILLING } from './billing-turn.js';
 import { ConnectStore } from './connect-store.js';
+import { endpointUrl } from './connect.service.js';
 
 /** A client's connection as it is shown: no key and no secret. Instants are ISO 8601. */
 export interface ConnectionView {
@@ -19,7 +22,10 @@ export interface ConnectionView {
   disconnectedBy: 'merchant' | 'stripe' | null;
   webhook: {
     endpointId: string | null;
-    url: string | null;
+    /** Where Stripe has to send the account's events. */
+    url: string;
+    /** Without one, no event can be proven, and none is taken. */
+    secretIsSet: boolean;
     lastEventAt: string | null;
     /** By what became of them: `done`, `pending`, `parked` (they fail again and again), or why they were ignored. */
     events: Record<string, number>;
@@ -32,6 +38,8 @@ export class ConnectHealth {
   constructor(
     private readonly store: ConnectStore,
     private readonly directory: ClientDirectory,
+    private readonly publicUrl: PublicUrl,
+    private readonly secrets: GatewayWebhookSecrets,
     private readonly inbox: InboxStore,
   ) {}
 
@@ -54,7 +62,8 @@ export class ConnectHealth {
       disconnectedBy: connection?.disconnectedBy ?? null,
       webhook: {
         endpointId: connection?.endpointId ?? null,
-        url: connection?.endpointUrl ?? null,
+        url: connection?.endpointUrl ?? endpointUrl(this.publicUrl.current(), clientId),
+        secretIsSet: ((await this.secrets.of(clientId))?.secrets.length ?? 0) > 0,
         lastEventAt: lastEventAt?.toISOString() ?? null,
         events,
       },

@@ -103,8 +103,8 @@ export class StripeConnections {
     const settings = await this.directory.settings(clientId);
     if (grant.livemode !== settings.livemode) return { kind: 'refused', reason: 'other_mode' };
     if (!(await this.isSameAccount(clientId, grant.accountId))) return { kind: 'refused', reason: 'other_account' };
-    const endpointUrl = `${this.publicUrl.current()}/api/connectors/stripe-billing/webhook/${clientId}`;
-    const registered = await platform.register(endpointUrl, clientId, STRIPE_EVENTS);
+    const url = endpointUrl(this.publicUrl.current(), clientId);
+    const registered = await platform.register(url, clientId, STRIPE_EVENTS);
     if (registered.kind !== 'found') {
       const code = 'code' in registered ? registered.code : null;
       this.log.warn('connect.endpoint_refused', { clientId, code });
@@ -113,14 +113,14 @@ export class StripeConnections {
     const { id: endpointId, secret: webhookSecret } = registered.value;
     const { accountId, scope } = grant;
     try {
-      const made = { clientId, accountId, scope, endpointId, endpointUrl, connectedAt: this.clock.now() };
+      const made = { clientId, accountId, scope, endpointId, endpointUrl: url, connectedAt: this.clock.now() };
       await this.store.connect(made, async (tx) => {
         await this.access.give(tx, clientId, { accountId, webhookSecret });
         await this.accounts.connect(tx, clientId, STRIPE_BILLING, accountId);
       });
     } catch (error) {
       if (!(error instanceof AccountTaken)) throw error;
-      await platform.unregister(endpointUrl, clientId);
+      await platform.unregister(url, clientId);
       return { kind: 'refused', reason: 'taken' };
     }
     this.access.changed(clientId);
@@ -171,4 +171,9 @@ export class StripeConnections {
       detail: 'STRIPE_CONNECT_CLIENT_ID and STRIPE_CONNECT_SECRET_KEY are not set on this server.',
     });
   }
+}
+
+/** Where Stripe sends a client's events. */
+export function endpointUrl(publicUrl: string, clientId: string): string {
+  return `${publicUrl}/api/connectors/${STRIPE_BILLING}/webhook/${clientId}`;
 }
