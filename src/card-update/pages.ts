@@ -9,7 +9,7 @@ const LOOPBACK_TARGETS = ['http://127.0.0.1:*', 'http://localhost:*'];
 /** Asks for the one press that opens the gateway's page. */
 export function askPage({ link, client }: LiveLink): Page {
   const brand = brandOf(client);
-  const until = `${link.expiresAt.toISOString().slice(0, 16).replace('T', ', ')} UTC`;
+  const until = dayAndTime(link.expiresAt);
   return {
     ...branded(brand, 200, `Update your card – ${brand.name}`),
     // The gateway's page may be at a domain of the merchant's own.
@@ -17,12 +17,21 @@ export function askPage({ link, client }: LiveLink): Page {
     content: html`${header(brand)}
       <h1>Update your card</h1>
       <p>
-        Enter a new card for your payments to ${brand.name}. It goes to the payment provider’s own secure page; nothing
-        is charged there.
+        Give a new card for your payments to ${brand.name}. You enter it on the payment provider’s secure page; what is
+        still open is then paid with it.
       </p>
-      <form method="post"><button type="submit">Continue to the secure page</button></form>
+      <form method="post"><button type="submit">Enter a new card</button></form>
       <p class="soft">This link works once, until ${until}.</p>`,
   };
+}
+
+const MONTHS = 'January February March April May June July August September October November December'.split(' ');
+
+/** As `24 November 2026, 19:16 UTC`: a customer's time zone is nothing that we know. */
+function dayAndTime(instant: Date): string {
+  const month = MONTHS[instant.getUTCMonth()] ?? '';
+  const time = instant.toISOString().slice(11, 16);
+  return `${instant.getUTCDate()} ${month} ${instant.getUTCFullYear()}, ${time} UTC`;
 }
 
 /** The card was saved. Nothing is said of charges: the merchant tells what came of them. */

@@ -135,16 +135,27 @@ describe('the page', () => {
   });
 
   it('takes pictures from the logo’s origin alone, and none whose address could change the policy', async () => {
-    await brand({ brandLogoUrl: 'https://cdn.acme.example/logo.png?a="><script>' });
-    const shown = await look((await newLink(merchant)).url);
-    expect(shown.headers['content-security-policy']).toContain('img-src https://cdn.acme.example;');
-    expect(shown.text).not.toContain('<script');
-    for (const brandLogoUrl of ["https://a;script-src'unsafe-inline'.example/x.png", 'https://a,b.example/x.png']) {
-      const { status } = await brand({ brandLogoUrl });
-      const page = await look((await newLink(merchant)).url);
-      const policy = String(page.headers['content-security-policy']);
-      expect({ status, policy }).toMatchObject({ policy: expect.not.stringMatching(/script-src|a,b/) });
-      if (status === 200) expect(page.text).not.toContain('<img');
+    const shownWith = async (logoUrl: string) => {
+      // Past the API, which refuses most of these.
+      const text = 'UPDATE clients SET brand_logo_url = $2 WHERE id = $1';
+      await world.database.query(text, [merchant.clientId, logoUrl]);
+      const { text: page, headers } = await look((await newLink(merchant)).url);
+      return { page, policy: String(headers['content-security-policy']) };
+    };
+    const shown = await shownWith('https://cdn.acme.example/logo.png?a="><script>');
+    expect(shown.policy).toContain('img-src https://cdn.acme.example;');
+    expect(shown.page).toContain('<img src="https://cdn.acme.example/logo.png?a=&quot;&gt;&lt;script&gt;"');
+    const odd = [
+      "https://a;script-src'unsafe-inline'.example/x.png",
+      'https://a,b.example/x.png',
+      'javascript:alert(1)',
+      'data:image/svg+xml,<svg onload=alert(1)>',
+      'no address',
+    ];
+    for (const logoUrl of odd) {
+      const { page, policy } = await shownWith(logoUrl);
+      expect({ logoUrl, policy, page }).toMatchObject({ policy: expect.not.stringMatching(/script-src|a,b|img-src/) });
+      expect(page).not.toContain('<img');
     }
     await brand({ brandLogoUrl: null });
   });

@@ -57,17 +57,18 @@ function styleOf({ color, onColor }: Page): string {
 @media(prefers-color-scheme:dark){:root{--ground:#0f1216;--paper:#191e24;--ink:#eceff3;--soft:#a4adb8;--line:#353d47}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1.5rem 1rem;background:var(--ground);color:var(--ink);font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{width:100%;max-width:26rem;padding:2rem;background:var(--paper);border:1px solid var(--line);border-radius:1rem;border-top:.375rem solid var(--brand);overflow-wrap:anywhere}
+main{width:100%;max-width:26rem;padding:2.25rem 2rem 2rem;background:var(--paper);border:1px solid var(--line);border-radius:1rem;box-shadow:inset 0 .375rem 0 var(--brand);overflow-wrap:anywhere}
 h1{margin:0 0 .75rem;font-size:1.5rem;line-height:1.25;letter-spacing:-.01em}
 p{margin:0 0 1rem}p:last-child{margin-bottom:0}
 .brand{margin:0 0 1.5rem;font-weight:600;color:var(--soft)}
 .brand img{display:block;max-width:100%;height:3rem;object-fit:contain;object-position:left}
+@media(prefers-color-scheme:dark){.brand img{height:4rem;padding:.5rem .75rem;background:#fff;border-radius:.5rem}}
 .soft{color:var(--soft);font-size:.875rem}
-form{margin:1.5rem 0 1rem}
+form{margin:1.5rem 0 1rem}form:last-child{margin-bottom:0}
 button{display:block;width:100%;min-height:3rem;padding:.75rem 1rem;font:inherit;font-weight:600;color:var(--on-brand);background:var(--brand);border:1px solid var(--line);border-radius:.625rem;cursor:pointer}
 button:hover{filter:brightness(1.08)}
 a{color:inherit;text-underline-offset:.15em}
 :focus-visible{outline:3px solid var(--ink);outline-offset:3px}
-@media(max-width:24rem){main{padding:1.5rem 1.25rem}}
+@media(max-width:24rem){main{padding:1.75rem 1.25rem 1.5rem}}
 `;
 }
