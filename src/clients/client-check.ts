@@ -32,7 +32,7 @@ export function checkOwnPolicy({ policy }: CreateClientBody | UpdateClientBody):
  * A Stripe client brings its key, or connects its account later where that is possible; the test gateway makes one.
  * @throws {DomainError} 400.
  */
-export function checkGateway({ provider, secretKey, webhookSecret }: GatewayBody, needsKey: boolean): void {
+export function checkGateway({ provider, secretKey }: GatewayBody, needsKey: boolean): void {
   if (provider === 'stripe' && secretKey === undefined && needsKey) {
     throw badField('gateway.secretKey', 'missing_field', 'is required for stripe', 'a Stripe key: sk_… or rk_…');
   }

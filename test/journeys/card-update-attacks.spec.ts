@@ -50,8 +50,7 @@ describe('whoever guesses links', () => {
       ]),
     );
     const same = told.map(({ status, text, headers }) => {
-      const { date: _date, 'x-request-id': _id, ...rest } = headers;
-      return JSON.stringify({ status, text, rest });
+      return JSON.stringify({ status, text, headers: { ...headers, date: null, 'x-request-id': null } });
     });
     expect(new Set(same).size).toBe(1);
     expect(told[0]).toMatchObject({ status: 404 });

@@ -78,8 +78,8 @@ describe('a card-update link', () => {
 
   it('without a recovery charges whatever is open on the old card, and names it', async () => {
     const token = `${OLD}__card_${unique('c').replaceAll('_', '')}`;
-    const debts = [];
-    for (const _ of [1, 2])
+    const debts: string[] = [];
+    while (debts.length < 2)
       debts.push((await merchant.execute({ ...QUEUED, paymentMethodToken: token })).body.transactionId);
     const link = await newLink(merchant, { paymentMethodToken: token });
     await look(await saveCard(link));
