@@ -95,7 +95,8 @@ export class Looking {
     if (reading.kind !== 'found') return this.unread(recovery);
     if (!isPaidAfter(recovery, reading.value)) return this.unchanged(recovery);
     try {
-      return await this.finish(lateSuccess(recovery, context), context);
+      // Every charge of ours is settled by now: somebody else collected this.
+      return await this.finish(lateSuccess({ ...recovery, strategy: 'external' }, context), context);
     } catch (error) {
       // A newer recovery holds the debt: it books the money.
       if (!isDebtTaken(error)) throw error;

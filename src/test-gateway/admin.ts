@@ -8,6 +8,14 @@ import { openDispute } from './disputes.js';
 import type { GatewayParts } from './execution.js';
 import { setTotal } from './invoice-body.js';
 import { readLedger, type LedgerEntry } from './ledger.js';
+import {
+  billSubscription,
+  endMandate,
+  giveUpSubscription,
+  type NewSubscription,
+  openSubscription,
+  retryInvoice,
+} from './billing.js';
 import { cancelPayment } from './payment-intents.js';
 import { replaceCard } from './payment-methods.js';
 import { hashOfKey, newSecretKey } from './secret-key.js';
@@ -115,6 +123,35 @@ export class TestGatewayAdmin {
       const payment = await uow.lock('payment_intent', paymentIntentId);
       openDispute(uow, await uow.lock('charge', payment.body.latest_charge ?? '', 'payment_intent'));
     });
+  }
+
+  /** Opens a subscription; nothing is billed yet. Resolves to its id and its customer. */
+  async openSubscription(accountId: string, wanted: NewSubscription): Promise<{ id: string; customer: string }> {
+    return inAccount(this.parts, accountId, (uow) => Promise.resolve(openSubscription(uow, wanted)));
+  }
+
+  /** Stripe bills one period of a subscription and charges it. Resolves to the invoice's id. */
+  async billSubscription(
+    accountId: string,
+    subscriptionId: string,
+    reason: 'subscription_cycle' | 'subscription_create' = 'subscription_cycle',
+  ): Promise<string> {
+    return inAccount(this.parts, accountId, (uow) => billSubscription(uow, subscriptionId, reason));
+  }
+
+  /** Stripe's own retry of an open invoice. */
+  async retryInvoice(accountId: string, invoiceId: string): Promise<void> {
+    await inAccount(this.parts, accountId, (uow) => retryInvoice(uow, invoiceId));
+  }
+
+  /** Stripe ends a subscription that was not paid. */
+  async giveUpSubscription(accountId: string, subscriptionId: string): Promise<void> {
+    await inAccount(this.parts, accountId, (uow) => giveUpSubscription(uow, subscriptionId));
+  }
+
+  /** The customer takes back the consent to a debit. Resolves to the mandate's id. */
+  async endMandate(accountId: string, paymentMethodId: string): Promise<string> {
+    return inAccount(this.parts, accountId, (uow) => Promise.resolve(endMandate(uow, paymentMethodId)));
   }
 
   /** Stripe itself cancels an open payment, as it does with those that nobody confirms in time. */

@@ -63,10 +63,48 @@ export interface InvoiceItemBody {
   quantity: number;
 }
 
+/** The subscription that an invoice bills; null for one that was made by hand. */
+export interface InvoiceParent {
+  type: 'subscription_details';
+  quote_details: null;
+  subscription_details: { metadata: Record<string, string>; subscription: string };
+}
+
 export type InvoiceBody = Omit<
   WithIds<Stripe.Invoice, 'customer' | 'default_payment_method'>,
-  'lines' | 'payments' | 'confirmation_secret'
-> & { lines: ListBody<LineBody> };
+  'lines' | 'payments' | 'confirmation_secret' | 'parent'
+> & { lines: ListBody<LineBody>; parent: InvoiceParent | null };
+
+/** As much of a subscription as its invoices and its card need. */
+export interface SubscriptionBody {
+  id: string;
+  object: 'subscription';
+  cancel_at_period_end: false;
+  canceled_at: number | null;
+  cancellation_details: { comment: null; feedback: null; reason: string | null };
+  collection_method: 'charge_automatically';
+  created: number;
+  currency: string;
+  customer: string;
+  default_payment_method: string | null;
+  default_source: null;
+  ended_at: number | null;
+  latest_invoice: string | null;
+  livemode: false;
+  metadata: Record<string, string>;
+  pause_collection: null;
+  status: 'active' | 'past_due' | 'unpaid' | 'canceled' | 'incomplete' | 'incomplete_expired';
+}
+
+/** A customer's consent that a payment method may be debited. */
+export interface MandateBody {
+  id: string;
+  object: 'mandate';
+  livemode: false;
+  payment_method: string;
+  status: 'active' | 'inactive' | 'pending';
+  type: 'multi_use';
+}
 
 export type InvoicePaymentBody = Omit<Stripe.InvoicePayment, 'invoice' | 'payment'> & {
   invoice: string;
@@ -131,6 +169,8 @@ export interface Bodies {
   invoice: InvoiceBody;
   invoiceitem: InvoiceItemBody;
   invoice_payment: InvoicePaymentBody;
+  subscription: SubscriptionBody;
+  mandate: MandateBody;
   refund: RefundBody;
   dispute: DisputeBody;
   webhook_endpoint: WebhookEndpointBody;
@@ -145,6 +185,9 @@ export interface Hidden {
   plays?: Record<string, number>;
   /** Payment object: how many faults each token has spent here. */
   faults?: Record<string, number>;
+  /** Subscription: what each invoice asks for, in minor units, and whether Stripe itself tries a failed one again. */
+  price?: number;
+  retries?: boolean;
   /** Payment method: the raw token whose script it plays. */
   script?: string;
   /** Payment method without customer: it was charged once and can not be charged again. */
@@ -160,7 +203,7 @@ export interface Stored<K extends Kind = Kind> {
   kind: K;
   body: Bodies[K];
   hidden: Hidden;
-  /** Payment intent: its invoice. Charge: its payment intent. Invoice payment: its invoice. Refund, dispute: the charge. */
+  /** Invoice: its subscription. Payment intent: its invoice. Charge: its payment intent. Invoice payment: its invoice. Refund, dispute: the charge. */
   parentId: string | null;
   /** Invoice payment, refund, dispute, checkout session: the payment or setup intent. */
   relatedId: string | null;
@@ -175,6 +218,8 @@ export const NOUNS: Record<Kind, string> = {
   invoice: 'invoice',
   invoiceitem: 'invoiceitem',
   invoice_payment: 'invoice_payment',
+  subscription: 'subscription',
+  mandate: 'mandate',
   refund: 'refund',
   dispute: 'dispute',
   webhook_endpoint: 'webhook endpoint',

@@ -1,5 +1,6 @@
 /** The events this gateway tells. @see https://docs.stripe.com/api/events/types */
 export type EventType =
+  | 'account.application.deauthorized'
   | 'charge.captured'
   | 'charge.dispute.created'
   | 'charge.expired'
@@ -10,6 +11,9 @@ export type EventType =
   | 'checkout.session.completed'
   | 'checkout.session.expired'
   | 'customer.created'
+  | 'customer.subscription.created'
+  | 'customer.subscription.deleted'
+  | 'customer.subscription.updated'
   | 'customer.updated'
   | 'invoice.created'
   | 'invoice.finalized'
@@ -22,6 +26,7 @@ export type EventType =
   | 'invoice.voided'
   | 'invoice_payment.paid'
   | 'invoiceitem.created'
+  | 'mandate.updated'
   | 'payment_intent.amount_capturable_updated'
   | 'payment_intent.canceled'
   | 'payment_intent.created'

@@ -14,6 +14,7 @@ const KIND_BY_PREFIX: Record<string, Kind> = {
   re: 'refund',
   dp: 'dispute',
   seti: 'setup_intent',
+  sub: 'subscription',
 };
 
 /** Parts that Stripe shows only to whoever asks for them, and how they are found. */

@@ -7,6 +7,7 @@ import { markPaid } from './invoice-payment-outcome.js';
 import { dropPayment, lockUnpaid } from './invoice-steps.js';
 import { failed, ok, spoiltAfter, type Reply } from './reply.js';
 import { invalidRequest, wrongState } from './stripe-refusal.js';
+import { subscriptionPaid } from './subscriptions.js';
 import type { UnitOfWork } from './unit-of-work.js';
 
 type Invoice = Stored<'invoice'>;
@@ -39,10 +40,11 @@ async function payOutOfBand(uow: UnitOfWork, invoice: Invoice): Promise<Reply> {
   invoice.body.amount_remaining = 0;
   markPaid(uow, invoice);
   uow.emit('invoice.paid', invoice.body);
+  await subscriptionPaid(uow, invoice);
   return ok(invoice.body);
 }
 
-async function defaultPayment(uow: UnitOfWork, invoice: Invoice): Promise<Payment> {
+export async function defaultPayment(uow: UnitOfWork, invoice: Invoice): Promise<Payment> {
   const parts = await uow.below('invoice_payment', invoice.body.id);
   const part = parts.find(({ body }) => body.is_default && body.status === 'open');
   if (!part) throw new Error(`Invoice ${invoice.body.id} is unpaid and has no open payment.`);
@@ -54,9 +56,12 @@ async function defaultPayment(uow: UnitOfWork, invoice: Invoice): Promise<Paymen
   });
 }
 
-/** The invoice's own method, else the customer's. */
-async function attachedMethod(uow: UnitOfWork, { body }: Invoice): Promise<string> {
+/** The invoice's own method, else the subscription's, else the customer's. */
+export async function attachedMethod(uow: UnitOfWork, { body, parentId }: Invoice): Promise<string> {
   if (body.default_payment_method !== null) return body.default_payment_method;
+  const subscription = parentId === null ? null : await uow.find('subscription', parentId);
+  if (subscription && subscription.body.default_payment_method !== null)
+    return subscription.body.default_payment_method;
   const customer = await uow.get('customer', body.customer ?? '', 'customer');
   const chosen = customer.body.invoice_settings.default_payment_method;
   if (typeof chosen === 'string') return chosen;

@@ -1,4 +1,5 @@
 import type { Stored } from './bodies.js';
+import { subscriptionPaid } from './subscriptions.js';
 import type { UnitOfWork } from './unit-of-work.js';
 
 /** What a payment's end means for the invoice it belongs to; nothing, where it belongs to none. */
@@ -20,6 +21,7 @@ export async function invoiceCollected(uow: UnitOfWork, payment: Stored<'payment
   }
   uow.emit('invoice.paid', body);
   uow.emit('invoice.payment_succeeded', body);
+  await subscriptionPaid(uow, invoice);
 }
 
 /** Turns an invoice to `paid`, however the money came. */

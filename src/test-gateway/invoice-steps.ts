@@ -20,6 +20,13 @@ export async function finalizeInvoice({ uow, params, id }: Call): Promise<Reply>
   if (body.status !== 'draft')
     throw wrongState("This invoice is already finalized, you can't re-finalize a non-draft invoice.");
   body.auto_advance = autoAdvance ?? body.auto_advance ?? false;
+  openInvoice(uow, invoice);
+  return ok(body);
+}
+
+/** A draft becomes payable; one that asks for nothing is paid with it. */
+export function openInvoice(uow: UnitOfWork, invoice: Invoice): void {
+  const { body } = invoice;
   body.status = 'open';
   body.effective_at = uow.nowSeconds;
   body.status_transitions.finalized_at = uow.nowSeconds;
@@ -29,7 +36,6 @@ export async function finalizeInvoice({ uow, params, id }: Call): Promise<Reply>
   uow.emit('invoice.finalized', body);
   if (body.amount_remaining > 0) makePayment(uow, invoice);
   else payNothing(uow, invoice);
-  return ok(body);
 }
 
 function makePayment(uow: UnitOfWork, { body }: Invoice): void {

@@ -25,6 +25,7 @@ import {
 } from './payment-methods.js';
 import { createRefund } from './refunds.js';
 import { ok, type Reply } from './reply.js';
+import { cancelSubscription, updateSubscription } from './subscriptions.js';
 import { createWebhookEndpoint, deleteWebhookEndpoint, updateWebhookEndpoint } from './webhook-endpoints.js';
 
 type Method = 'GET' | 'POST' | 'DELETE';
@@ -84,7 +85,20 @@ const ROUTES: readonly [Method, string, Handler][] = [
   ['GET', '/v1/disputes/:id', retrieve('dispute')],
 
   ['POST', '/v1/invoices', createInvoice],
-  ['GET', '/v1/invoices', listOf('invoice', '/v1/invoices', { ...BY_CUSTOMER, status: "body->>'status' = ?" })],
+  [
+    'GET',
+    '/v1/invoices',
+    listOf('invoice', '/v1/invoices', {
+      ...BY_CUSTOMER,
+      status: "body->>'status' = ?",
+      subscription: 'parent_id = ?',
+    }),
+  ],
+  ['GET', '/v1/subscriptions', listOf('subscription', '/v1/subscriptions', BY_CUSTOMER)],
+  ['GET', '/v1/subscriptions/:id', retrieve('subscription')],
+  ['POST', '/v1/subscriptions/:id', updateSubscription],
+  ['DELETE', '/v1/subscriptions/:id', cancelSubscription],
+  ['GET', '/v1/mandates/:id', retrieve('mandate')],
   ['GET', '/v1/invoices/:id', retrieve('invoice')],
   ['POST', '/v1/invoices/:id', updateInvoice],
   ['POST', '/v1/invoices/:id/add_lines', addInvoiceLines],

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
+import { GatewayWebhookSecrets } from '../../src/clients/gateway-webhook-secrets.service.js';
+import { InboxStore } from '../../src/connectors/inbox-store.js';
 import { UnsubscribeTokens } from '../../src/alerts/unsubscribe-tokens.js';
 import { Database } from '../../src/platform/db/database.js';
 import { Orm } from '../../src/platform/db/orm.js';
@@ -10,6 +12,7 @@ import { saveCard } from '../support/card-update.js';
 import { type Merchant, unique } from '../support/merchant.js';
 import { routesOf, routesOfTree } from '../support/route-list.js';
 import { severable, type SeverableDatabase } from '../support/severed-database.js';
+import { SECRET, stripeSignature } from '../support/stripe-events.js';
 import { permit, platformStripe, type PlatformStripe } from '../support/stripe-platform.js';
 import { World } from '../support/story.js';
 
@@ -22,6 +25,8 @@ let publishableKey: string;
 
 const asMerchant = (key = merchant.account.apiKey) => ({ 'x-api-key': key });
 const asOperator = () => ({ 'x-admin-key': world.app.adminKey });
+const MIB = 1024 * 1024;
+const TAKES_EVENTS = ['/api/connectors/{platform}/webhook/{clientId}', '/webhooks/stripe'];
 const OPERATORS = ['/api/clients', '/api/verify'];
 const asOwner = ({ path }: Route) => (OPERATORS.includes(path) ? asOperator() : asMerchant());
 
@@ -35,7 +40,7 @@ const QUERIES_OF_NOBODY: Readonly<Record<string, string>> = {
 
 /** Sends to a documented route: as one who may call it, a body that it takes, parameters that name only this client. */
 function send(route: Route, sent: Sent = {}, query = ''): Promise<Told> {
-  const path = pathOf(route.path, { clientId: merchant.clientId });
+  const path = pathOf(route.path, { clientId: merchant.clientId, platform: 'stripe-billing' });
   return ask(
     world.app.url,
     { ...route, path: path + query },
@@ -47,7 +52,8 @@ beforeAll(async () => {
   database = await severable(await createTestDatabase());
   stripe = await platformStripe();
   world = await World.start({ database, settings: stripe.settings });
-  merchant = await world.merchant();
+  merchant = await world.merchant({ gateway: { provider: 'test', webhookSecret: SECRET } });
+  await world.merchant(); // With several clients, /webhooks/stripe knows none.
   const keys = { method: 'POST', path: `/api/clients/${merchant.clientId}/keys` };
   const key = await ask(world.app.url, keys, { headers: asOperator(), body: { kind: 'publishable' } });
   publishableKey = String(key.body['apiKey']);
@@ -109,17 +115,21 @@ describe('the refusals that each route documents', () => {
     expect(await provoke('400', (route) => send(route, { body: { surprise: 1 } }), taking)).toEqual([]);
   });
 
-  it('413 for a body over 64 KiB, 4 MiB for a batch', async () => {
+  it('413 for a body over 64 KiB, 1 MiB for an event, 4 MiB for a batch', async () => {
     const sendTooMuch = (route: Route) => {
-      const bytes = route.path.endsWith('/batch') ? 4 * 1024 * 1024 : 64 * 1024;
+      const bytes = route.path.endsWith('/batch') ? 4 * MIB : TAKES_EVENTS.includes(route.path) ? MIB : 64 * 1024;
       return send(route, { raw: JSON.stringify('a'.repeat(bytes)) });
     };
     expect(await provoke('413', sendTooMuch)).toEqual([]);
   });
 
-  it('415 for a body of another type', async () => {
-    const sendText = (route: Route) =>
-      send(route, { raw: '{}', headers: { ...asOwner(route), 'content-type': 'text/plain' } });
+  it('415 for a body of another type, and for one that is compressed', async () => {
+    const sendText = (route: Route) => {
+      const other = TAKES_EVENTS.includes(route.path)
+        ? { 'content-encoding': 'gzip' }
+        : { 'content-type': 'text/plain' };
+      return send(route, { raw: '{}', headers: { ...asOwner(route), ...other } });
+    };
     expect(await provoke('415', sendText)).toEqual([]);
   });
 
@@ -127,6 +137,7 @@ describe('the refusals that each route documents', () => {
     const { app } = world.app.service;
     const [database, orm] = [app.get(Database), app.get(Orm)];
     const fault = () => Promise.reject(new Error('a fault of ours'));
+    app.get(GatewayWebhookSecrets).forget(merchant.clientId);
     const faults = [
       ...(['query', 'flight', 'transaction'] as const).map((name) =>
         jest.spyOn(database, name).mockImplementation(fault),
@@ -141,6 +152,7 @@ describe('the refusals that each route documents', () => {
   });
 
   it('503 while the database is away', async () => {
+    world.app.service.app.get(GatewayWebhookSecrets).forget(merchant.clientId);
     await database.cut();
     try {
       expect(await provoke('503', (route) => send(route))).toEqual([]);
@@ -366,6 +378,17 @@ describe('what each route answers when all is well, and what stands in its way',
     const again = new URL(await permit(shop, await stripe.own.newAccount()));
     await press(409, again.searchParams);
     await answered(200, 'DELETE', `${connection}/connection`, undefined, key);
+  });
+
+  it('events of a billing platform', async () => {
+    const raw = JSON.stringify({ id: 'evt_1', object: 'event', type: 'invoice.paid', livemode: false, data: {} });
+    const headers = { 'stripe-signature': stripeSignature(raw) };
+    const store = world.app.service.app.get(InboxStore, { strict: false });
+    const only = jest.spyOn(store, 'clientIds').mockResolvedValue([merchant.clientId]);
+    for (const path of [`/api/connectors/stripe-billing/webhook/${merchant.clientId}`, '/webhooks/stripe']) {
+      expect(await ask(world.app.url, { method: 'POST', path }, { raw, headers })).toMatchObject({ status: 200 });
+    }
+    only.mockRestore();
   });
 
   it('the open routes', async () => {

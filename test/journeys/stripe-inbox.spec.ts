@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { stripeSignature, StripeShop } from '../support/stripe-events.js';
+import { World } from '../support/story.js';
+
+let world: World;
+let shop: StripeShop;
+
+beforeAll(async () => {
+  world = await World.start();
+  shop = await StripeShop.open(world);
+});
+
+afterAll(async () => {
+  await world.stop();
+});
+
+let made = 0;
+const event = (more: Record<string, unknown> = {}) => ({
+  id: `evt_test_${++made}`,
+  object: 'event',
+  type: 'invoice.paid',
+  livemode: false,
+  created: 1_795_000_000,
+  data: { object: { id: `in_test_${made}`, object: 'invoice', status: 'paid', customer: 'cus_1' } },
+  request: { id: null, idempotency_key: null },
+  ...more,
+});
+const kept = async (id: string) => {
+  const text = `SELECT status, outcome FROM connector_events WHERE client_id = $1 AND event_id = $2`;
+  const { rows } = await world.database.query<{ status: string; outcome: string | null }>(text, [
+    shop.merchant.clientId,
+    id,
+  ]);
+  return rows[0] ?? null;
+};
+const count = async () => (await world.database.query(`SELECT FROM connector_events`)).rowCount;
+
+describe('an inbound event', () => {
+  it('is acknowledged once it is stored, and worked afterwards', async () => {
+    const one = event();
+    await shop.send(one);
+    expect(await kept(one.id)).not.toBeNull();
+    await shop.worked();
+    expect(await kept(one.id)).toEqual({ status: 'done', outcome: 'no_recovery' });
+  });
+
+  it('that comes twice is kept once', async () => {
+    const one = event();
+    await Promise.all([shop.send(one), shop.send(one), shop.send(one)]);
+    await shop.worked();
+    const before = await count();
+    await shop.send(one);
+    expect(await count()).toBe(before);
+  });
+
+  it.each([
+    ['of another mode', { livemode: true }, 'other_mode'],
+    ['of another account', { account: 'acct_of_somebody' }, 'foreign_account'],
+    ['of a type that nobody asked for', { type: 'invoice.upcoming' }, 'unknown_type'],
+    ['about nothing', { data: { object: {} } }, 'no_subject'],
+  ])('%s is kept, and ignored', async (_title, more, outcome) => {
+    const one = event(more);
+    await shop.send(one);
+    expect(await kept(one.id)).toEqual({ status: 'ignored', outcome });
+  });
+
+  it('that is signed and no JSON is kept as unreadable', async () => {
+    const { status } = await shop.post('not { json');
+    expect(status).toBe(200);
+    expect(await shop.outcomes()).toContain('none unreadable');
+  });
+
+  it('keeps no name, address or card number of what it holds', async () => {
+    const one = event({
+      data: {
+        object: {
+          ...{ id: 'in_private', object: 'invoice', customer: 'cus_1', customer_email: 'jane@private.example' },
+          ...{ customer_name: 'Jane Private', number: '4242424242424242' },
+        },
+      },
+    });
+    await shop.send(one);
+    const { rows } = await world.database.query<{ row: string }>(
+      `SELECT e::text AS row FROM connector_events e WHERE event_id = $1`,
+      [one.id],
+    );
+    expect(rows[0]?.row).not.toMatch(/jane|private\.example|4242/i);
+  });
+});
+
+describe('what is refused', () => {
+  const refusal = async (sent: ReturnType<StripeShop['post']>) => {
+    const before = await count();
+    const { status, body } = await sent;
+    expect(await count()).toBe(before);
+    return { status, code: body['code'], detail: String(body['detail']) };
+  };
+  const signed = (body: string, secret?: string, seconds?: number) => ({
+    'stripe-signature': stripeSignature(body, secret, seconds),
+  });
+  const now = () => Math.floor(Date.now() / 1000);
+
+  it('a wrong secret, and it says so', async () => {
+    const body = JSON.stringify(event());
+    const refused = await refusal(shop.post(body, signed(body, 'whsec_other')));
+    expect(refused).toMatchObject({ status: 400, code: 'bad_signature' });
+    expect(refused.detail).toMatch(/another endpoint's secret/);
+  });
+
+  it('a body that was parsed and encoded anew, and it says so', async () => {
+    const one = event();
+    const header = { 'stripe-signature': stripeSignature(JSON.stringify(one, null, 2)) };
+    expect((await refusal(shop.post(JSON.stringify(one), header))).detail).toMatch(/re-encoded/);
+  });
+
+  it('an empty body: a set-up error', async () => {
+    expect((await refusal(shop.post('', signed('')))).detail).toMatch(/the body is empty.*set-up/);
+  });
+
+  it.each([
+    [-301, 'in the past'],
+    [301, 'in the future'],
+  ])('a timestamp %d s off', async (skew, which) => {
+    const body = JSON.stringify(event());
+    const refused = await refusal(shop.post(body, signed(body, undefined, now() + skew + Math.sign(skew) * 5)));
+    expect(refused.detail).toMatch(new RegExp(`30\\d s ${which}: clock skew`));
+  });
+
+  it.each([[{}], [{ 'stripe-signature': 'nonsense' }], [{ 'stripe-signature': 't=1,v0=00' }]])(
+    'no signature: %j',
+    async (headers) => {
+      expect(await refusal(shop.post(JSON.stringify(event()), headers))).toMatchObject({ code: 'bad_signature' });
+    },
+  );
+
+  it('a client without a secret, told apart', async () => {
+    const bare = await world.merchant();
+    const url = shop.url.replace(shop.merchant.clientId, bare.clientId);
+    const body = JSON.stringify(event());
+    expect((await refusal(shop.post(body, signed(body), url))).detail).toMatch(/no webhook secret yet/);
+  });
+
+  it('a client or a platform that there is not', async () => {
+    const body = JSON.stringify(event());
+    const nobody = shop.url.replace(/cli_\w+/, 'cli_01KB5Z7M3QG8T2V4XW6Y9ACDEF');
+    expect(await refusal(shop.post(body, signed(body), nobody))).toMatchObject({ status: 404 });
+    const nowhere = shop.url.replace('stripe-billing', 'paypal');
+    expect(await refusal(shop.post(body, signed(body), nowhere))).toMatchObject({ status: 404 });
+  });
+
+  it('the alias for one client, where there are several', async () => {
+    const body = JSON.stringify(event());
+    const alias = `${shop.merchant.api.url}/webhooks/stripe`;
+    expect(await refusal(shop.post(body, signed(body), alias))).toMatchObject({ status: 404 });
+  });
+});
+
+describe('a secret that is rolled', () => {
+  it('leaves the earlier one valid for a day, and the client’s own new one', async () => {
+    const { api } = shop.merchant;
+    const gateway = { provider: 'test', webhookSecret: 'whsec_rolled' };
+    const patched = await api.call('PATCH', `/api/clients/${shop.merchant.clientId}`, { body: { gateway } });
+    expect(patched.status).toBe(200);
+    for (const secret of ['whsec_rolled', undefined]) {
+      const body = JSON.stringify(event());
+      expect((await shop.post(body, { 'stripe-signature': stripeSignature(body, secret) })).status).toBe(200);
+    }
+    await world.database.query(`UPDATE gateway_webhook_secrets SET expires_at = now() - interval '1 s'`);
+    await new Promise((resolve) => setTimeout(resolve, 1_100)); // How long a process keeps what it has read.
+    const body = JSON.stringify(event());
+    expect((await shop.post(body)).status).toBe(400);
+    expect((await shop.post(body, { 'stripe-signature': stripeSignature(body, 'whsec_rolled') })).status).toBe(200);
+  });
+});
+
+describe('without its database', () => {
+  it('answers 503 and has taken nothing; sent again it is taken', async () => {
+    const other = await StripeShop.open(world);
+    const one = event();
+    await other.send(event()); // The secrets are known: only the storing fails.
+    await world.withoutDatabase(async () => {
+      expect((await other.post(JSON.stringify(one))).status).toBe(503);
+    });
+    expect(await kept(one.id)).toBeNull();
+    await other.send(one);
+    await other.worked();
+  });
+});
