@@ -9,6 +9,7 @@ import { Random } from '../platform/random.js';
 import { makeApiKey } from './api-key.js';
 import { ApiKeyEntity } from './api-key.entity.js';
 import type { KeyKind } from './caller.js';
+import { ClientDirectory } from './client-directory.service.js';
 import { ClientEntity } from './client.entity.js';
 import { keyView, type KeyView } from './client-view.js';
 
@@ -20,6 +21,7 @@ export class ApiKeysService {
     private readonly ids: Ids,
     private readonly random: Random,
     private readonly clock: Clock,
+    private readonly directory: ClientDirectory,
   ) {}
 
   /** Makes a key in the caller's transaction. The text is shown once. */
@@ -58,7 +60,7 @@ export class ApiKeysService {
     return { data: keys.map(keyView), hasMore: false, nextAfter: null };
   }
 
-  /** Takes effect at once and for good; a repeat changes nothing. @throws {DomainError} 404 for an unknown key. */
+  /** For good, and within a second on every process, in this one at once; a repeat changes nothing. @throws {DomainError} 404 for an unknown key. */
   async revoke(clientId: string, keyId: string): Promise<void> {
     await this.orm.tenant(clientId, async (manager) => {
       const known = await manager.existsBy(ApiKeyEntity, { clientId, id: keyId });
@@ -66,6 +68,7 @@ export class ApiKeysService {
       const unrevoked = { clientId, id: keyId, revokedAt: IsNull() };
       await manager.update(ApiKeyEntity, unrevoked, { revokedAt: this.clock.now() });
     });
+    this.directory.forget(clientId);
   }
 }
 

@@ -80,11 +80,28 @@ describe('ClientDirectory', () => {
     expect(await directory.authenticate("' OR 1=1 --")).toBeNull();
   });
 
-  it('refuses a revoked key at once', async () => {
+  const revoke = (clientId: string) => run(clientId, { text: 'UPDATE api_keys SET revoked_at = now()' });
+
+  it('refuses a key that another process revoked: a live client’s within a second, a test client’s at once', async () => {
+    const live = await insertClient(database, ++clients);
+    const test = await insertClient(database, ++clients, { isTest: true });
+    const [liveKey, testKey] = [await giveKey(live), await giveKey(test)];
+    expect(await directory.authenticate(liveKey)).not.toBeNull();
+    expect(await directory.authenticate(testKey)).not.toBeNull();
+    await revoke(live);
+    await revoke(test);
+    expect(await directory.authenticate(testKey)).toBeNull();
+    clock.atMs += 1_001;
+    expect(await directory.authenticate(liveKey)).toBeNull();
+  });
+
+  it('refuses at once a key that this process revoked', async () => {
     const id = await insertClient(database, ++clients);
     const key = await giveKey(id);
     expect(await directory.authenticate(key)).not.toBeNull();
-    await run(id, { text: 'UPDATE api_keys SET revoked_at = now()' });
+    await revoke(id);
+    directory.forget(id);
+    await directory.settings(id); // What is known of the client again must not bring its key back.
     expect(await directory.authenticate(key)).toBeNull();
   });
 
@@ -98,7 +115,7 @@ describe('ClientDirectory', () => {
     await directory.authenticate(key);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await lastUsed(id)).toBe(firstAt);
-    clock.atMs += 1_000;
+    clock.atMs += 1_001;
     await directory.authenticate(key);
     const secondAt = clock.now().toISOString();
     await until(async () => (await lastUsed(id)) === secondAt);

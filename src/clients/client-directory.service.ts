@@ -12,13 +12,20 @@ import type { ClientSettings } from './client-settings.js';
 import { gatewayKeyIdentity } from './sealing.js';
 import { SETTINGS_SQL, settingsFromRow, type SettingsRow } from './settings-row.js';
 
-/** A changed setting of a live client is seen by every process within this time. */
+/** A changed setting of a live client, and a revoked key, is seen by every process within this time. */
 const FRESH_MS = 1_000;
 const KEPT_MAX = 10_000;
 const LAST_USED_EVERY_MS = 60_000;
 
 type SealedRow = SettingsRow & { gatewayKeySealed: Buffer };
 type KeyRow = SealedRow & { keyId: string; kind: KeyKind; lastUsedAt: Date | null };
+
+interface KnownKey {
+  clientId: string;
+  keyId: string;
+  kind: KeyKind;
+  readAtMs: number;
+}
 
 interface Kept {
   settings: ClientSettings;
@@ -30,6 +37,7 @@ interface Kept {
 @Injectable()
 export class ClientDirectory {
   private readonly kept = new Map<string, Kept>();
+  private readonly keys = new Map<string, KnownKey>();
 
   constructor(
     private readonly database: Database,
@@ -39,20 +47,33 @@ export class ClientDirectory {
   ) {}
 
   /**
-   * Finds who holds a key, with the client's settings, in one statement; null for an unknown or revoked one. Nothing is
-   * kept between requests, so a revoked key is refused at once.
+   * Finds who holds a key, with the client's settings; null for an unknown or revoked one. A live client's key is asked for
+   * once a second: another process's revocation is in force within that time, this one's at once.
    */
   async authenticate(rawKey: string): Promise<Caller | null> {
     const hash = hashOfKey(rawKey);
     if (!hash) return null;
+    const name = hash.toString('base64');
+    const known = this.keys.get(name);
+    const kept = known && this.isFresh(known) ? this.fresh(known.clientId) : null;
+    if (known && kept && !kept.settings.isTest) return callerOf(known, kept.settings);
+    return this.findKey(name, hash);
+  }
+
+  private async findKey(name: string, hash: Buffer): Promise<Caller | null> {
     const { rows } = await this.database.query<KeyRow>({ role: 'worker' }, { ...FIND_KEY, values: [hash] });
     const [row] = rows;
-    if (!row) return null;
-
+    if (!row) {
+      this.keys.delete(name);
+      return null;
+    }
     const { keyId, kind, lastUsedAt, ...client } = row;
-    const { settings } = this.keep(client);
+    const { settings, readAtMs } = this.keep(client);
+    if (this.keys.size >= KEPT_MAX) this.keys.clear();
+    const known = { clientId: settings.id, keyId, kind, readAtMs };
+    this.keys.set(name, known);
     this.noteUse(settings.id, keyId, lastUsedAt);
-    return { clientId: settings.id, keyId, kind, settings };
+    return callerOf(known, settings);
   }
 
   /** The client's settings; never stale for a test client, whose clock moves. @throws {DomainError} 404. */
@@ -72,6 +93,7 @@ export class ClientDirectory {
   /** Called after a change by this process; others see it within a second. */
   forget(clientId: string): void {
     this.kept.delete(clientId);
+    for (const [name, known] of this.keys) if (known.clientId === clientId) this.keys.delete(name);
   }
 
   private async read(clientId: string): Promise<Kept> {
@@ -91,7 +113,11 @@ export class ClientDirectory {
 
   private fresh(clientId: string): Kept | null {
     const entry = this.kept.get(clientId);
-    return entry && this.clock.monotonicMs() - entry.readAtMs <= FRESH_MS ? entry : null;
+    return entry && this.isFresh(entry) ? entry : null;
+  }
+
+  private isFresh({ readAtMs }: { readAtMs: number }): boolean {
+    return this.clock.monotonicMs() - readAtMs <= FRESH_MS;
   }
 
   /** Written beside the request: whether a key was used must not slow its use, nor fail it. */
@@ -103,6 +129,10 @@ export class ClientDirectory {
       .query({ role: 'tenant', clientId }, { ...NOTE_USE, values: [clientId, keyId, now, longAgo] })
       .catch((error: unknown) => this.log.error('key.use_not_noted', { clientId, keyId }, error));
   }
+}
+
+function callerOf({ clientId, keyId, kind }: KnownKey, settings: ClientSettings): Caller {
+  return { clientId, keyId, kind, settings };
 }
 
 const FIND_KEY = {

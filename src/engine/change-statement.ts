@@ -70,23 +70,36 @@ export interface Obstacles {
   values: unknown[];
 }
 
+/** The key of the call that a recovery is accepted under: the digest of its body, and when it came, on the client's clock. */
+export interface AcceptedUnder {
+  fingerprint: Buffer;
+  at: Date;
+}
+
 /**
  * The statement that accepts a recovery, unless one of the `obstacles` is there: then `obstructed`, and nothing was
- * written. Not `written` and not obstructed: another call under its key has accepted a recovery meanwhile.
+ * written. With `under`, the change's answer is the first under its key: not `written` and not obstructed means that
+ * another call under the key has accepted a recovery meanwhile.
  */
 export function insertStatement(
   change: Change,
   ids: Ids,
   realNow: Date,
+  under: AcceptedUnder | null,
   obstacles: Obstacles = NO_OBSTACLES,
 ): Statement {
-  const parts = partsOf(change, ids, realNow);
+  const parts = partsOf({ ...change, answer: null }, ids, realNow);
   const told = change.recovery.simulateOutcome === null ? foreignCharges(change.recovery) : [];
   if (told.length > 0) parts.push({ name: 'seen', values: [JSON.stringify(told.map(objectToRowJson))] });
   const values = [JSON.stringify(recoveryToRowJson(change.recovery)), ...obstacles.values];
-  const underKey = change.answer !== null;
   const kind = obstacles === NO_OBSTACLES ? 'accept' : 'accept_unless';
-  return statement(kind, () => insertSql(obstacles.sql(2), underKey ? values.length + 1 : null), values, parts);
+  if (under === null) return statement(kind, () => insertSql(obstacles.sql(2), null), values, parts);
+  const key = values.push(JSON.stringify(objectToRowJson(keyRowOf(change, under))));
+  return statement(`${kind}_keyed`, () => insertSql(obstacles.sql(2), key), values, parts);
+}
+
+function keyRowOf({ recovery, answer }: Change, { fingerprint, at }: AcceptedUnder): object {
+  return { clientId: recovery.clientId, recoveryId: recovery.id, fingerprint, createdAt: at, ...answer };
 }
 
 /**
@@ -105,21 +118,27 @@ export function saveStatement(change: Change, ids: Ids, realNow: Date, obstacles
 
 const NO_OBSTACLES: Obstacles = { sql: () => 'SELECT WHERE false', values: [] };
 
-/** `answer`: the place of the first part's answer, and with it of the key. */
-function insertSql(obstacles: string, answer: number | null): string {
+/** `key`: the place of the key's row. A call that died before it had a recovery has left one that is not in the way. */
+function insertSql(obstacles: string, key: number | null): string {
   const mine =
-    answer === null
+    key === null
       ? ''
       : `
-  mine AS MATERIALIZED (
-    SELECT FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) r
-    JOIN idempotency_keys k ON k.client_id = r.client_id AND k.key = $${answer}::jsonb ->> 'key'
-    WHERE k.body IS NULL AND k.recovery_id IS NULL FOR UPDATE OF k),`;
+  mine AS (
+    INSERT INTO idempotency_keys AS k (client_id, key, fingerprint, recovery_id, status_code, body, created_at)
+    SELECT n.client_id, n.key, n.fingerprint, n.recovery_id, n.status_code, n.body, n.created_at
+    FROM jsonb_populate_record(NULL::idempotency_keys, $${key}::jsonb) n WHERE NOT EXISTS (SELECT FROM obstacle)
+    ON CONFLICT (client_id, key) DO UPDATE
+    SET recovery_id = excluded.recovery_id, status_code = excluded.status_code, body = excluded.body,
+        lease_owner = NULL, lease_until = NULL
+    WHERE k.body IS NULL AND k.recovery_id IS NULL AND k.fingerprint = excluded.fingerprint
+      AND coalesce(k.lease_until < clock_timestamp(), true)
+    RETURNING k.key),`;
   return `obstacle AS MATERIALIZED (${obstacles}),${mine}
   guarded AS (
     INSERT INTO recoveries (${RECOVERY_COLUMNS.join(', ')}, lease_until)
     SELECT ${columnsFrom('n', RECOVERY_COLUMNS)}, ${LEASE_UNTIL} FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) n
-    WHERE NOT EXISTS (SELECT FROM obstacle) ${answer === null ? '' : 'AND EXISTS (SELECT FROM mine)'}
+    WHERE NOT EXISTS (SELECT FROM obstacle) ${key === null ? '' : 'AND EXISTS (SELECT FROM mine)'}
     RETURNING client_id, id)`;
 }
 
@@ -176,7 +195,7 @@ const texts = new Map<string, string>();
 
 /** Each set of parts is a statement of its own, prepared under its own name (of which PostgreSQL reads 63 characters). */
 function statement(
-  kind: 'accept' | 'accept_unless' | 'save' | 'save_unless',
+  kind: 'accept' | 'accept_unless' | 'accept_keyed' | 'accept_unless_keyed' | 'save' | 'save_unless',
   guarded: () => string,
   first: unknown[],
   parts: Part[],

@@ -47,7 +47,7 @@ export class DebtHistory {
    */
   async before(recovery: Recovery, hasObject: boolean, now: Date): Promise<DebtBefore> {
     const { clientId, id, tokenHash } = recovery;
-    const [recoveries, cards, charges] = await this.database.flight({ role: 'tenant', clientId }, [
+    const [recoveries, cards, charges] = await this.database.lookups(clientId, [
       earlierRecoveries(recovery),
       { ...CARD_BEFORE, values: [clientId, tokenHash, id] },
       this.ledger.statement(recovery),

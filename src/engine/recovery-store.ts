@@ -12,7 +12,7 @@ import {
   type Transaction,
 } from '../platform/db/database.js';
 import type { Change } from './change.js';
-import { insertStatement, saveStatement, type Obstacles } from './change-statement.js';
+import { insertStatement, saveStatement, type AcceptedUnder, type Obstacles } from './change-statement.js';
 import { attemptFromRow, recoveryFromRow, type Attempt, type Recovery } from './recovery.js';
 import * as sql from './recovery-sql.js';
 
@@ -39,9 +39,9 @@ export class RecoveryStore {
     this.owner = ids.ulid();
   }
 
-  /** The statement that accepts a recovery, to be run in the caller's transaction. */
-  insertStatement(change: Change, obstacles?: Obstacles): Statement {
-    return insertStatement(change, this.ids, this.clock.now(), obstacles);
+  /** The statement that accepts a recovery, under its call's key if it has one, to be run in the caller's transaction. */
+  insertStatement(change: Change, under: AcceptedUnder | null = null, obstacles?: Obstacles): Statement {
+    return insertStatement(change, this.ids, this.clock.now(), under, obstacles);
   }
 
   /** The statement that writes a change under the lease the recovery holds. */

@@ -17,7 +17,7 @@ import { WorkContexts } from '../engine/work-contexts.js';
 import { Worker } from '../engine/worker.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { isConnectionError } from '../platform/db/database.js';
-import { badField, badFields } from '../platform/http/domain-error.js';
+import { badField, badFields, DomainError } from '../platform/http/domain-error.js';
 import { Clock } from '../platform/clock.js';
 import { Ids } from '../platform/ids.js';
 import { Random } from '../platform/random.js';
@@ -28,7 +28,7 @@ import { requestProblems } from './check-request.js';
 import type { ExecuteRequest } from './execute-request.js';
 import { heldOut, isHeldOut, unsettled, withoutMethod } from './first-ends.js';
 import { fingerprintOf, Idempotency, KeyTaken } from './idempotency.js';
-import { Intake, type PlannedAcceptance } from './intake.service.js';
+import { Intake, type CallKey, type PlannedAcceptance } from './intake.service.js';
 import { newRecovery } from './new-recovery.js';
 import { storedAnswer } from './stored-answer.js';
 
@@ -90,18 +90,13 @@ export class ExecuteService {
       return { ...finished, replayed: true, hasKey: true };
     }
     if (key === null) return this.fresh(caller, request, null, options);
-    const verdict = await this.idempotency.begin(client, key, fingerprint, now);
+    const verdict = await this.idempotency.look(client, key, fingerprint);
     if (verdict.kind === 'replay') return { ...verdict.answer, replayed: true, hasKey: true };
     try {
-      return await this.fresh(caller, request, key, options);
+      return await this.fresh(caller, request, { key, fingerprint }, options);
     } catch (error) {
-      // Somebody else has taken over this call: what they made of it is the answer.
-      if (error instanceof KeyTaken || error instanceof LeaseLost) {
-        return { ...(await this.idempotency.takenOver(client, key, fingerprint, now)), replayed: true, hasKey: true };
-      }
-      // Where this fails too, the key's own lease frees it.
-      await this.idempotency.forget(client.id, key).catch(() => undefined);
-      throw error;
+      const answer = await this.byAnother(error, client, { key, fingerprint });
+      return { ...answer, replayed: true, hasKey: true };
     }
   }
 
@@ -128,19 +123,33 @@ export class ExecuteService {
     return accepted;
   }
 
+  /**
+   * Two calls under one key are worked side by side until one of them accepts: what that one made of it is the answer, also
+   * where the other was refused for it. @throws `error`, where no other call is there.
+   */
+  private async byAnother(error: unknown, client: ClientSettings, { key, fingerprint }: CallKey): Promise<Answer> {
+    if (error instanceof KeyTaken || error instanceof LeaseLost) {
+      return this.idempotency.takenOver(client, key, fingerprint);
+    }
+    const refused = error instanceof DomainError;
+    const verdict = refused ? await this.idempotency.look(client, key, fingerprint) : null;
+    if (verdict?.kind !== 'replay') throw error;
+    return verdict.answer;
+  }
+
   private async fresh(
     caller: Caller,
     request: ExecuteRequest,
-    key: string | null,
+    key: CallKey | null,
     { chargeInRequest }: ExecuteOptions,
   ): Promise<ExecuteAnswer> {
     const { settings: client } = caller;
     const context = await this.contexts.of(client, {
       actor: `api_key:${caller.keyId}`,
       timeMs: REQUEST_MS,
-      answer: (recovery) => (key === null ? null : storedAnswer(key, recovery)),
+      answer: (recovery) => (key === null ? null : storedAnswer(key.key, recovery)),
     });
-    const recovery = newRecovery(this.ids.ulid(), client, request, key, context.now(), this.vault);
+    const recovery = newRecovery(this.ids.ulid(), client, request, key?.key ?? null, context.now(), this.vault);
     const plan = await this.plan(recovery, request, context);
     const accepted = await this.intake.accept(plan, { key, chargeInRequest }, context);
     const finished = accepted.leaseOwner === null ? accepted : await this.workInRequest(accepted, context);

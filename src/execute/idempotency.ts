@@ -10,13 +10,8 @@ import { conflict, DomainError } from '../platform/http/domain-error.js';
 import { answerStatus, statusWord } from '../recovery/lifecycle.js';
 import { encodeAnswer, type Answer } from './answer.js';
 
-/**
- * A key without a recovery is its call's for this long: the readings take 8 s at most, and after 15 s a repeat must be
- * answered. A slower call finds its key taken when it accepts, and nothing of it stands.
- */
-const KEY_LEASE_SECONDS = 14;
 /** A command on a recovery waits for its lease before it charges: nothing else tells that it is still at work. */
-export const COMMAND_KEY_LEASE_SECONDS = 60;
+const COMMAND_KEY_LEASE_SECONDS = 60;
 
 interface KeyRow {
   fingerprint: Buffer;
@@ -33,12 +28,13 @@ export class KeyTaken extends Error {
   }
 }
 
-/** What a key says about a call: go ahead (it is ours now), or here is the answer. */
-export type KeyVerdict = { kind: 'mine' } | { kind: 'replay'; answer: Answer };
+/** What a key says about a call: go ahead, or here is the answer. */
+export type KeyVerdict = { kind: 'free' } | { kind: 'replay'; answer: Answer };
 
 /**
- * One answer per key and client (openapi.yaml). The key is stored before anything else is done under it; a
- * refusal forgets it again, an accepted recovery is bound to it, and a finished call leaves its bytes there.
+ * One answer per key and client (openapi.yaml). An execute stores its key in the statement that accepts its recovery: what
+ * is refused leaves no key, and of two calls under one key a single one accepts. A command stores its key before it does
+ * anything, and forgets it when it is refused. A finished call leaves its bytes there.
  */
 @Injectable()
 export class Idempotency {
@@ -47,33 +43,31 @@ export class Idempotency {
     private readonly store: RecoveryStore,
   ) {}
 
-  /** @throws {DomainError} 409 when the key is in flight, was used for another body, or duplicates are rejected. */
-  async begin(
-    client: ClientSettings,
-    key: string,
-    fingerprint: Buffer,
-    now: Date,
-    leaseSeconds = KEY_LEASE_SECONDS,
-  ): Promise<KeyVerdict> {
-    const scope = { role: 'tenant' as const, clientId: client.id };
-    const { rows } = await this.database.query<KeyRow & { is_new: boolean }>(scope, {
-      name: 'begin_key',
-      text: `WITH stored AS (
-               INSERT INTO idempotency_keys (client_id, key, fingerprint, lease_owner, lease_until, created_at)
-               VALUES ($1, $2, $3, $4, clock_timestamp() + $6 * interval '1 second', $5)
-               ON CONFLICT (client_id, key) DO NOTHING
-               RETURNING true AS is_new)
-             SELECT coalesce((SELECT is_new FROM stored), false) AS is_new, k.fingerprint, k.recovery_id, k.status_code,
-                    k.body, coalesce(k.lease_until > clock_timestamp(), false) AS is_leased
-             FROM (SELECT 1) one LEFT JOIN idempotency_keys k ON k.client_id = $1 AND k.key = $2`,
-      values: [client.id, key, fingerprint, this.store.owner, now, leaseSeconds],
-    });
+  /**
+   * What stands under a key; `free` too where a call died before it had a recovery.
+   * @throws {DomainError} 409 when the key is in flight, was used for another body, or duplicates are rejected.
+   */
+  async look(client: ClientSettings, key: string, fingerprint: Buffer): Promise<KeyVerdict> {
+    const { rows } = await this.database.query<KeyRow>(
+      { role: 'tenant', clientId: client.id },
+      { ...LOOK_KEY, values: [client.id, key] },
+    );
+    return rows[0] ? this.verdict(client, key, fingerprint, rows[0]) : { kind: 'free' };
+  }
+
+  /** Takes the key for a command. @throws {DomainError} as `look` does. */
+  async begin(client: ClientSettings, key: string, fingerprint: Buffer, now: Date): Promise<KeyVerdict> {
+    const { rows } = await this.database.query<KeyRow & { is_new: boolean }>(
+      { role: 'tenant', clientId: client.id },
+      { ...BEGIN_KEY, values: [client.id, key, fingerprint, this.store.owner, now, COMMAND_KEY_LEASE_SECONDS] },
+    );
     const [row] = rows;
-    if (!row || row.is_new) return { kind: 'mine' };
+    if (!row || row.is_new) return { kind: 'free' };
     // The row of a call that committed a moment ago is not in this statement's snapshot: it is in flight.
     if (row.fingerprint === null) throw inFlight(null, null);
-    if (!row.fingerprint.equals(fingerprint)) throw await this.reused(client, row);
-    return this.seen(client, key, row, leaseSeconds);
+    const verdict = await this.verdict(client, key, fingerprint, row);
+    if (verdict.kind === 'free' && !(await this.takeOver(client.id, key))) throw inFlight(null, null);
+    return verdict;
   }
 
   /** The stored answer to this very body; null when there is none. @throws {DomainError} 409 when duplicates are rejected. */
@@ -91,14 +85,13 @@ export class Idempotency {
   }
 
   /** What another call or worker has made of this one. @throws {DomainError} 409 while it is still being worked. */
-  async takenOver(client: ClientSettings, key: string, fingerprint: Buffer, now: Date): Promise<Answer> {
-    const verdict = await this.begin(client, key, fingerprint, now);
+  async takenOver(client: ClientSettings, key: string, fingerprint: Buffer): Promise<Answer> {
+    const verdict = await this.look(client, key, fingerprint);
     if (verdict.kind === 'replay') return verdict.answer;
-    await this.forget(client.id, key);
     throw inFlight(null, null);
   }
 
-  /** The key of a call that was refused is free again. */
+  /** The key of a command that was refused is free again. */
   async forget(clientId: string, key: string): Promise<void> {
     await this.database.query(
       { role: 'tenant', clientId },
@@ -110,12 +103,12 @@ export class Idempotency {
     );
   }
 
-  private async seen(
-    client: ClientSettings,
-    key: string,
-    row: KeyRow,
-    leaseSeconds = KEY_LEASE_SECONDS,
-  ): Promise<KeyVerdict> {
+  private async verdict(client: ClientSettings, key: string, fingerprint: Buffer, row: KeyRow): Promise<KeyVerdict> {
+    if (!row.fingerprint.equals(fingerprint)) throw await this.reused(client, row);
+    return this.seen(client, key, row);
+  }
+
+  private async seen(client: ClientSettings, key: string, row: KeyRow): Promise<KeyVerdict> {
     const found = row.recovery_id === null ? null : await this.store.find(client.id, row.recovery_id);
     if (row.body !== null && row.status_code !== null) {
       if (client.duplicateRequests === 'reject') throw duplicate(found?.recovery ?? null);
@@ -123,9 +116,7 @@ export class Idempotency {
     }
     if (found) return { kind: 'replay', answer: await this.answerFromRecovery(key, found) };
     if (row.is_leased) throw inFlight(null, null);
-    const taken = await this.takeOver(client.id, key, leaseSeconds);
-    if (!taken) throw inFlight(null, null);
-    return { kind: 'mine' };
+    return { kind: 'free' };
   }
 
   /** The caller's process died, or the caller left: the recovery itself tells, and that becomes the stored answer. */
@@ -147,7 +138,7 @@ export class Idempotency {
     return rows[0] ? { status: rows[0].status_code, body: rows[0].body } : answer;
   }
 
-  private async takeOver(clientId: string, key: string, leaseSeconds: number): Promise<boolean> {
+  private async takeOver(clientId: string, key: string): Promise<boolean> {
     const { rowCount } = await this.database.query(
       { role: 'tenant', clientId },
       {
@@ -155,7 +146,7 @@ export class Idempotency {
                SET lease_owner = $3, lease_until = clock_timestamp() + $4 * interval '1 second'
                WHERE client_id = $1 AND key = $2 AND body IS NULL AND recovery_id IS NULL
                  AND lease_until < clock_timestamp()`,
-        values: [clientId, key, this.store.owner, leaseSeconds],
+        values: [clientId, key, this.store.owner, COMMAND_KEY_LEASE_SECONDS],
       },
     );
     return rowCount === 1;
@@ -166,6 +157,24 @@ export class Idempotency {
     return existing('idempotency_key_reused', 'the key was used before, with another body', found?.recovery ?? null);
   }
 }
+
+const LOOK_KEY = {
+  name: 'look_key',
+  text: `SELECT fingerprint, recovery_id, status_code, body, coalesce(lease_until > clock_timestamp(), false) AS is_leased
+         FROM idempotency_keys WHERE client_id = $1 AND key = $2`,
+};
+
+const BEGIN_KEY = {
+  name: 'begin_key',
+  text: `WITH stored AS (
+           INSERT INTO idempotency_keys (client_id, key, fingerprint, lease_owner, lease_until, created_at)
+           VALUES ($1, $2, $3, $4, clock_timestamp() + $6 * interval '1 second', $5)
+           ON CONFLICT (client_id, key) DO NOTHING
+           RETURNING true AS is_new)
+         SELECT coalesce((SELECT is_new FROM stored), false) AS is_new, k.fingerprint, k.recovery_id, k.status_code,
+                k.body, coalesce(k.lease_until > clock_timestamp(), false) AS is_leased
+         FROM (SELECT 1) one LEFT JOIN idempotency_keys k ON k.client_id = $1 AND k.key = $2`,
+};
 
 /** The 409 body names what stands in the way (openapi.yaml). */
 export function existing(code: string, message: string, recovery: Pick<Recovery, 'id' | 'state'> | null): DomainError {

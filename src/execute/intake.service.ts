@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { quietly, unchanged, type Change } from '../engine/change.js';
+import type { AcceptedUnder } from '../engine/change-statement.js';
 import { isDebtTaken } from '../engine/debt-taken.js';
 import type { Recovery } from '../engine/recovery.js';
 import { RecoveryStore } from '../engine/recovery-store.js';
@@ -17,14 +18,24 @@ export interface PlannedAcceptance {
   chargeNow: boolean;
 }
 
+/** The idempotency key of a call, and the digest of its body. */
+export interface CallKey {
+  key: string;
+  fingerprint: Buffer;
+}
+
 export interface HowAccepted {
-  key: string | null;
+  key: CallKey | null;
   chargeInRequest: boolean;
 }
 
 interface Inserted {
   written: number;
   obstructed: boolean;
+}
+
+function under({ key }: HowAccepted, context: WorkContext): AcceptedUnder | null {
+  return key === null ? null : { fingerprint: key.fingerprint, at: context.now() };
 }
 
 /** @throws {KeyTaken} when another call under its key has accepted a recovery meanwhile. */
@@ -66,7 +77,8 @@ export class Intake {
   ): Promise<Recovery | null> {
     const complete = await this.complete(planned.change, planned.chargeNow, how, context);
     const { recovery } = complete;
-    const insert = this.store.insertStatement(complete, this.guards.obstacles(recovery, context.now()));
+    const obstacles = this.guards.obstacles(recovery, context.now());
+    const insert = this.store.insertStatement(complete, under(how, context), obstacles);
     const [, written] = await this.store.flight(recovery.clientId, [this.guards.lock(recovery), insert]);
     const [row] = (written?.rows ?? []) as Inserted[];
     if (row?.obstructed === true) return null;
@@ -80,7 +92,7 @@ export class Intake {
       if (verdict.supersedes !== null) await this.supersede(tx, clientId, verdict.supersedes, context);
       const first = stopped(change, verdict, context);
       const complete = await this.complete(first, chargeNow && verdict.cardStop === null, how, context);
-      const insert = this.store.insertStatement(complete);
+      const insert = this.store.insertStatement(complete, under(how, context));
       // Where another recovery ends with it, both wait for the word that this one was written.
       const { rows } = await (verdict.supersedes === null ? tx.end(insert) : tx.query(insert));
       return insertedOf(rows[0] as Inserted | undefined, complete.recovery);
@@ -96,7 +108,7 @@ export class Intake {
   ): Promise<Change> {
     const working = chargeNow && chargeInRequest;
     const owned = quietly(change, { leaseOwner: working ? this.store.owner : null });
-    const answer = key === null ? null : working ? boundKey(key) : storedAnswer(key, owned.recovery);
+    const answer = key === null ? null : working ? boundKey(key.key) : storedAnswer(key.key, owned.recovery);
     return this.writer.complete(owned, context, answer);
   }
 

@@ -5,7 +5,7 @@ import { executeBody } from '../engine/presenter.js';
 import { LeaseLost } from '../engine/recovery-store.js';
 import { encodeAnswer, type Answer } from '../execute/answer.js';
 import type { ExecuteAnswer } from '../execute/execute.service.js';
-import { COMMAND_KEY_LEASE_SECONDS, fingerprintOf, Idempotency } from '../execute/idempotency.js';
+import { fingerprintOf, Idempotency } from '../execute/idempotency.js';
 import { Clock } from '../platform/clock.js';
 import { badField } from '../platform/http/domain-error.js';
 import { answerStatus } from '../recovery/lifecycle.js';
@@ -35,7 +35,7 @@ export class KeyedCommand {
     if (key === null) return { ...(await command(() => null)), replayed: false, hasKey: true };
     const now = clientNow(caller.settings, this.clock.now());
     const fingerprint = fingerprintOf(call.name, call.body);
-    const verdict = await this.idempotency.begin(caller.settings, key, fingerprint, now, COMMAND_KEY_LEASE_SECONDS);
+    const verdict = await this.idempotency.begin(caller.settings, key, fingerprint, now);
     if (verdict.kind === 'replay') return { ...verdict.answer, replayed: true, hasKey: true };
     try {
       // The answer is stored in the same write as the outcome it tells.
@@ -46,7 +46,7 @@ export class KeyedCommand {
       return { ...answer, replayed: false, hasKey: true };
     } catch (error) {
       if (error instanceof LeaseLost) {
-        const answer = await this.idempotency.takenOver(caller.settings, key, fingerprint, now);
+        const answer = await this.idempotency.takenOver(caller.settings, key, fingerprint);
         return { ...answer, replayed: true, hasKey: true };
       }
       // Where this fails too, the key's own lease frees it.

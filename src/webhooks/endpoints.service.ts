@@ -5,7 +5,7 @@ import { FirstEndpoint } from '../clients/ports.js';
 import { Clock } from '../platform/clock.js';
 import type { Transaction } from '../platform/db/database.js';
 import { checkUrl } from '../platform/egress/url-rules.js';
-import { badField, conflict, notFound } from '../platform/http/domain-error.js';
+import { badField, conflict, type DomainError, notFound } from '../platform/http/domain-error.js';
 import { Ids } from '../platform/ids.js';
 import { Random } from '../platform/random.js';
 import type { CreateEndpointBody, EndpointsQuery, UpdateEndpointBody } from './endpoint.dto.js';
@@ -102,18 +102,25 @@ export class EndpointsService extends FirstEndpoint {
     if (!(await this.endpoints.remove(clientId, id, this.clock.now()))) throw unknown();
   }
 
-  /** A new secret; the old one signs beside it for so many hours. One that was still in its overlap ends. @throws {DomainError} 404. */
+  /**
+   * A new secret; the old one signs beside it for so many hours. Without an overlap, every older one ends at once.
+   * @throws {DomainError} 404; 409 while an earlier overlap runs: a receiver may know nothing but the oldest secret.
+   */
   async rotateSecret(clientId: string, id: string, overlapHours: number) {
     const secret = newSecret(this.random);
     const realNow = this.clock.now();
     const until = overlapHours === 0 ? null : new Date(realNow.getTime() + overlapHours * HOUR_MS);
-    const rotated = await this.endpoints.change(clientId, id, realNow, (endpoint) => ({
-      ...endpoint,
-      secretSealed: this.vault.sealSecret(clientId, id, secret),
-      previousSecretSealed: until === null ? null : this.vault.resealAsPrevious(endpoint),
-      previousSecretUntil: until,
-      updatedAt: realNow,
-    }));
+    const rotated = await this.endpoints.change(clientId, id, realNow, (endpoint) => {
+      const running = endpoint.previousSecretUntil;
+      if (until !== null && running !== null && running > realNow) throw rotationRunning(running);
+      return {
+        ...endpoint,
+        secretSealed: this.vault.sealSecret(clientId, id, secret),
+        previousSecretSealed: until === null ? null : this.vault.resealAsPrevious(endpoint),
+        previousSecretUntil: until,
+        updatedAt: realNow,
+      };
+    });
     return { id: known(rotated).id, secret, previousSecretUntil: until?.toISOString() ?? null };
   }
 
@@ -194,6 +201,14 @@ export class EndpointsService extends FirstEndpoint {
   private view(endpoint: Endpoint): EndpointView {
     return endpointView(endpoint, Object.keys(this.vault.open(endpoint).headers), this.clock.now());
   }
+}
+
+function rotationRunning(until: Date): DomainError {
+  const end = until.toISOString();
+  return conflict(
+    'rotation_running',
+    `The secret before this one is valid until ${end}. Rotate again after that, or send overlapHours 0 to end both now.`,
+  );
 }
 
 function known(endpoint: Endpoint | null): Endpoint {

@@ -287,6 +287,7 @@ describe('what each route answers when all is well, and what stands in its way',
     await answered(200, 'GET', own);
     await answered(200, 'PATCH', own, { description: 'contract' });
     await answered(200, 'POST', `${own}/rotate-secret`, { overlapHours: 1 });
+    await answered(409, 'POST', `${own}/rotate-secret`, { overlapHours: 1 });
     await answered(200, 'POST', `${own}/ping`, {});
     const since = '2026-01-01T00:00:00.000Z';
     await answered(202, 'POST', `${own}/recover`, { since });

@@ -129,6 +129,44 @@ describe('the same key with another body', () => {
   });
 });
 
+describe('calls at one moment', () => {
+  it('under one key: one is worked, and the others hear of that one alone', async () => {
+    const request = merchant.request({ reference: unique('inv') });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => merchant.execute(request)));
+    const heard = answers.map(({ status, body }) => (status === 200 ? 'collected' : String(body.code)));
+    expect(new Set(heard)).toEqual(new Set(['collected', 'idempotency_in_flight']));
+    expect(answers.filter(({ status, headers }) => status === 200 && !headers['idempotent-replayed'])).toHaveLength(1);
+    expect(await merchant.ledger()).toHaveLength(1);
+    expect((await merchant.list()).body.data).toHaveLength(1);
+  });
+
+  it('under one key with several bodies: one body is worked, and each other is told of the reuse', async () => {
+    const request = merchant.request({ reference: unique('inv') });
+    const amounts = Array.from({ length: 12 }, (_, index) => 1_000 + index);
+    const answers = await Promise.all(amounts.map((amount) => merchant.execute({ ...request, amount })));
+    const collected = answers.filter(({ status }) => status === 200);
+    expect(collected).toHaveLength(1);
+    const others = answers.filter(({ status }) => status !== 200).map(({ body }) => body.code);
+    expect(new Set(others)).toEqual(new Set(['idempotency_key_reused']));
+    expect(await merchant.ledger()).toHaveLength(1);
+  });
+
+  it('a key that a dead call has left without a recovery is in flight until its lease is over, then free', async () => {
+    const request = merchant.request({ originalDeclineCode: 'expired_card' });
+    await merchant.execute(request);
+    const left = `UPDATE idempotency_keys SET recovery_id = NULL, status_code = NULL, body = NULL,
+                  lease_until = clock_timestamp() + $2 * interval '1 s' WHERE client_id = $1`;
+    await world.database.query(left, [merchant.clientId, 3_600]);
+    await merchant.advanceTo(later(new Date(), 10 * 60_000));
+    expect(seen(await merchant.execute(request))).toMatchObject({ http: 409, code: 'idempotency_in_flight' });
+    await world.database.query(left, [merchant.clientId, -1]);
+    const worked = await merchant.execute(request);
+    expect(seen(worked)).toMatchObject({ http: 200, state: 'failed' });
+    expect(worked.headers['idempotent-replayed']).toBeUndefined();
+    expectReplay(await merchant.execute(request), worked);
+  });
+});
+
 describe('a refusal', () => {
   it.each([
     ['400', { amount: 'much' }, 400],

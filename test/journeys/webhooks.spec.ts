@@ -450,6 +450,25 @@ describe('webhook endpoints and deliveries', () => {
       expect(String(webhook.headers['webhook-signature']).split(' ')).toHaveLength(1);
     });
 
+    it('refuses a second overlap while one runs, and ends both secrets without one', async () => {
+      const path = newPath();
+      const { id, secret: oldest } = await addEndpoint(path);
+      const first = await api.post<{ previousSecretUntil: string }>(`${inUse(id)}/rotate-secret`);
+      const second = await api.post<{ detail: string }>(`${inUse(id)}/rotate-secret`, { overlapHours: 1 });
+      expect(second).toMatchObject({ status: 409, body: { code: 'rotation_running' } });
+      expect(second.body.detail).toContain(first.body.previousSecretUntil);
+      await fail();
+      const [webhook] = await at(path);
+      if (!webhook) throw new Error('nothing came');
+      assertSigned(webhook, oldest);
+      const third = await api.post<{ secret: string }>(`${inUse(id)}/rotate-secret`, { overlapHours: 0 });
+      expect(third).toMatchObject({ status: 200, body: { previousSecretUntil: null } });
+      await fail();
+      const [, after] = await at(path, 2);
+      if (!after) throw new Error('nothing came');
+      assertSigned(after, third.body.secret);
+    });
+
     it.each([-1, 169, 1.5, '24', null])('refuses an overlap of %j hours', async (overlapHours) => {
       const { id } = await addEndpoint(newPath());
       expect((await api.post(`${inUse(id)}/rotate-secret`, { overlapHours })).status).toBe(400);

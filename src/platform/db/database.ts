@@ -49,6 +49,16 @@ const ENTER_WORKER: Statement = {
   text: `SELECT set_config('role', 'revtain_worker', true), set_config('revtain.client_id', '', true)`,
 };
 
+/**
+ * As `ENTER_TENANT`, and every statement of the transaction is planned once and for all, whatever its values. For large
+ * statements of index lookups: where PostgreSQL weighs the values each time, it plans for longer than it reads.
+ */
+const ENTER_TENANT_GENERIC: Statement = {
+  name: 'enter_tenant_generic',
+  text: `SELECT set_config('role', 'revtain_tenant', true), set_config('revtain.client_id', $1, true),
+                set_config('plan_cache_mode', 'force_generic_plan', true)`,
+};
+
 function enter(scope: Scope): Statement {
   return scope.role === 'tenant' ? { ...ENTER_TENANT, values: [scope.clientId] } : ENTER_WORKER;
 }
@@ -101,6 +111,15 @@ export class Database {
   async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
       const [, ...results] = await committing(sendFlight(client, [enter(scope), ...statements]));
+      return results;
+    });
+  }
+
+  /** A flight of one tenant's lookups whose plans do not depend on what is looked up. */
+  async lookups(clientId: string, statements: readonly Statement[]): Promise<StatementResult[]> {
+    return this.borrowed(async (client) => {
+      const entering = { ...ENTER_TENANT_GENERIC, values: [clientId] };
+      const [, ...results] = await committing(sendFlight(client, [entering, ...statements]));
       return results;
     });
   }
