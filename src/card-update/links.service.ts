@@ -111,6 +111,8 @@ export class CardUpdateLinks {
       throw conflict('gateway_unreadable', 'the gateway can not be read now; try again');
     }
     const ofRecovery = recovery?.gatewayCustomerId ?? null;
+    // The recovery's own card belongs to whoever it was charged for.
+    if (ofRecovery !== null && recovery?.tokenHash.equals(hashToken(clientId, token)) === true) return ofRecovery;
     const customerId = reading.value.customerId ?? ofRecovery;
     if (customerId === null) throw refuse('belongs to no customer', 'a token that is attached to a customer');
     if (ofRecovery !== null && customerId !== ofRecovery) {
