@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type ModuleMetadata } from '@nestjs/common'
 import { ScheduleModule } from '@nestjs/schedule';
 
 import { AlertsModule } from './alerts/alerts.module.js';
+import { CardUpdateModule } from './card-update/card-update.module.js';
 import { ClientDirectoryModule } from './clients/client-directory.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import { TestAccounts } from './clients/ports.js';
@@ -40,12 +41,13 @@ export class TestGatewayPorts {
 /** Every room, in the order a payment passes them. Each is registered once, so that its parts exist once. */
 export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Rooms {
   const ports = TestGatewayPorts.register(testGateway);
-  const gateways = GatewaysModule.register({ stripeApiBase: config.stripeApiBase });
+  const gateways = GatewaysModule.register(config);
   const webhooks = WebhooksModule.register(config);
   const shared: Rooms = [ClientDirectoryModule, gateways, webhooks];
   const engine = EngineModule.register(new EngineSettings(config.gatewayTimeoutMs, config.inFlightMax), shared);
   const execute = ExecuteModule.register([...shared, engine]);
   const recoveries = RecoveriesModule.register([...shared, engine, execute]);
+  const cardUpdates = CardUpdateModule.register(config, [...shared, engine, execute, recoveries]);
   return [
     ScheduleModule.forRoot(),
     ClientsModule.register(config, [ports, webhooks]),
@@ -54,7 +56,8 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
     gateways,
     webhooks,
     recoveries,
-    ConnectorsModule.register([...shared, engine, execute, recoveries]),
+    cardUpdates,
+    ConnectorsModule.register([...shared, engine, execute, recoveries, cardUpdates]),
     SandboxModule.register([...shared, engine, ports]),
     AlertsModule.register(config, [webhooks]),
     LookupModule,

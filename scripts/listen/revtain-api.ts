@@ -16,7 +16,7 @@ export class RevtainApi {
   ) {}
 
   /** @throws {Refused} when it does not answer, or with anything but 2xx: in one line that says what to do. */
-  async call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<Body> {
+  async call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Body> {
     const { status, text } = await this.send(method, path, body);
     const answer = bodyOf(text);
     if (status >= 200 && status < 300 && answer !== null) return answer;
@@ -24,7 +24,7 @@ export class RevtainApi {
     throw new Refused(`${method} ${this.url}${path} answered ${said}${remedyOf(status, answer)}`, status);
   }
 
-  private async send(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object) {
+  private async send(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object) {
     try {
       const { statusCode, body: answer } = await request(`${this.url}${path}`, {
         method,

@@ -28,9 +28,12 @@ export function checkOwnPolicy({ policy }: CreateClientBody | UpdateClientBody):
   if (problems.length > 0) throw badFields(problems);
 }
 
-/** A new Stripe client brings its key; the test gateway makes one. @throws {DomainError} 400. */
-export function checkGateway({ provider, secretKey, webhookSecret }: GatewayBody, isNew: boolean): void {
-  if (provider === 'stripe' && secretKey === undefined && (isNew || webhookSecret === undefined)) {
+/**
+ * A Stripe client brings its key, or connects its account later where that is possible; the test gateway makes one.
+ * @throws {DomainError} 400.
+ */
+export function checkGateway({ provider, secretKey }: GatewayBody, needsKey: boolean): void {
+  if (provider === 'stripe' && secretKey === undefined && needsKey) {
     throw badField('gateway.secretKey', 'missing_field', 'is required for stripe', 'a Stripe key: sk_… or rk_…');
   }
   if (provider === 'test' && secretKey !== undefined) {
@@ -43,7 +46,10 @@ export function checkGateway({ provider, secretKey, webhookSecret }: GatewayBody
  * A test client is one on the test gateway, or on Stripe's protocol with a test key at an address of the operator's own
  * (docs/behaviour.md 7).
  */
-export function natureOf({ provider, secretKey }: GatewayBody, stripeApiBase: string | null): AccountNature {
+export function natureOf(
+  { provider, secretKey }: Pick<GatewayBody, 'provider'> & { secretKey?: string | undefined },
+  { stripeApiBase }: { stripeApiBase: string | null },
+): AccountNature {
   if (provider === 'test') return { livemode: false, isTest: true };
   const livemode = /^(sk|rk)_live_/.test(secretKey ?? '');
   return { livemode, isTest: !livemode && stripeApiBase !== null };

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
+import { connectedAccountOf, NO_ACCESS } from '../gateways/gateway.js';
 import { Clock } from '../platform/clock.js';
 import type { Config } from '../platform/config.js';
 import { Vault } from '../platform/crypto/vault.js';
@@ -24,9 +25,17 @@ import { gatewayKeyIdentity, gatewayWebhookSecretIdentity } from './sealing.js';
 /** What the accounts depend on of the server's settings. */
 export abstract class ClientsConfig implements Pick<
   Config,
-  'stripeApiBase' | 'testGateway' | 'egressPorts' | 'allowLoopback' | 'smtpUrl' | 'alertFrom' | 'twilio'
+  | 'stripeApiBase'
+  | 'stripeConnect'
+  | 'testGateway'
+  | 'egressPorts'
+  | 'allowLoopback'
+  | 'smtpUrl'
+  | 'alertFrom'
+  | 'twilio'
 > {
   abstract readonly stripeApiBase: string | null;
+  abstract readonly stripeConnect: Config['stripeConnect'];
   abstract readonly testGateway: boolean;
   abstract readonly egressPorts: readonly number[];
   abstract readonly allowLoopback: boolean;
@@ -141,7 +150,7 @@ export class ClientsService {
   }
 
   private check(body: CreateClientBody): void {
-    checkGateway(body.gateway, true);
+    checkGateway(body.gateway, this.config.stripeConnect === null);
     if (body.gateway.provider === 'test' && !this.config.testGateway) {
       throw badField('gateway.provider', 'invalid_field', 'is not served here', 'stripe (REVTAIN_TEST_GATEWAY is off)');
     }
@@ -151,8 +160,7 @@ export class ClientsService {
 
   private async gatewayKey(clientId: string, { provider, secretKey }: GatewayBody): Promise<string> {
     if (provider === 'test') return (await this.testAccounts.createAccount(clientId)).secretKey;
-    if (secretKey === undefined) throw new Error('a Stripe client was accepted without its key');
-    return secretKey;
+    return secretKey ?? NO_ACCESS;
   }
 
   private newClient(id: string, body: CreateClientBody, gatewayKey: string) {
@@ -165,7 +173,7 @@ export class ClientsService {
       gatewayProvider: gateway.provider,
       gatewayKeySealed: this.vault.seal(gatewayKey, gatewayKeyIdentity(id)),
       gatewayWebhookSecretSealed: this.sealWebhookSecret(id, gateway),
-      ...natureOf(gateway, this.config.stripeApiBase),
+      ...natureOf({ ...gateway, secretKey: gateway.secretKey ?? this.config.stripeConnect?.secretKey }, this.config),
       createdAt: now,
       updatedAt: now,
     };
@@ -173,7 +181,7 @@ export class ClientsService {
 
   /** A key of the same gateway and mode: money that moved elsewhere could no longer be read with another. */
   private newGatewayKeys(client: ClientEntity, gateway: GatewayBody): Partial<ClientEntity> {
-    checkGateway(gateway, false);
+    checkGateway(gateway, gateway.webhookSecret === undefined);
     if (gateway.provider !== client.gatewayProvider) {
       throw badField('gateway.provider', 'invalid_field', 'can not be changed', client.gatewayProvider);
     }
@@ -182,7 +190,12 @@ export class ClientsService {
         ? {}
         : { gatewayWebhookSecretSealed: this.sealWebhookSecret(client.id, gateway) };
     if (gateway.secretKey === undefined) return webhookSecret;
-    if (natureOf(gateway, this.config.stripeApiBase).livemode !== client.livemode) {
+    const kept = this.vault.open(client.gatewayKeySealed, gatewayKeyIdentity(client.id));
+    if (connectedAccountOf({ secretKey: kept }) !== null) {
+      const accepted = 'nothing while the account is connected: disconnect it first';
+      throw badField('gateway.secretKey', 'invalid_field', 'is not taken of a connected client', accepted);
+    }
+    if (natureOf(gateway, this.config).livemode !== client.livemode) {
       const accepted = client.livemode ? 'a live key: sk_live_… or rk_live_…' : 'a test key: sk_test_… or rk_test_…';
       throw badField('gateway.secretKey', 'invalid_field', 'is of the other mode', accepted);
     }

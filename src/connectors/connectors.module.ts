@@ -9,7 +9,13 @@ import { InboxStore } from './inbox-store.js';
 import { InboxWorker } from './inbox-worker.js';
 import { InboxWriter } from './inbox-writer.js';
 import { OperatorWord } from './operator-word.js';
-import { NoSavedCards, SavedCards } from './saved-cards.js';
+import { CardUpdates } from '../card-update/card-updates.service.js';
+import { SavedCards } from './saved-cards.js';
+import { ConnectHealth } from './stripe-billing/connect-health.service.js';
+import { ConnectStopper } from './stripe-billing/connect-stopper.js';
+import { ConnectStore } from './stripe-billing/connect-store.js';
+import { StripeConnectController } from './stripe-billing/connect.controller.js';
+import { StripeConnections } from './stripe-billing/connect.service.js';
 import { CardEvents } from './stripe-billing/card-events.js';
 import { EndEvents } from './stripe-billing/end-events.js';
 import { InvoiceEvents } from './stripe-billing/invoice-events.js';
@@ -24,10 +30,13 @@ export class ConnectorsModule {
     return {
       module: ConnectorsModule,
       imports,
-      controllers: [InboxController],
+      controllers: [InboxController, StripeConnectController],
       providers: [
         CardEvents,
         CardStopsAfterReversal,
+        ConnectHealth,
+        ConnectStopper,
+        ConnectStore,
         ConnectedAccounts,
         EndEvents,
         GapFiller,
@@ -39,7 +48,8 @@ export class ConnectorsModule {
         OperatorWord,
         PaymentEvents,
         StripeBillingPlatform,
-        { provide: SavedCards, useClass: NoSavedCards },
+        StripeConnections,
+        { provide: SavedCards, useExisting: CardUpdates },
         {
           provide: BillingPlatforms,
           inject: [StripeBillingPlatform],

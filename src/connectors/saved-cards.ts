@@ -3,10 +3,3 @@ export abstract class SavedCards {
   /** `unreadable`: the gateway is silent; ask again. */
   abstract completed(clientId: string, sessionId: string): Promise<{ kind: string }>;
 }
-
-/** Where no links are served. */
-export class NoSavedCards extends SavedCards {
-  override completed(): Promise<{ kind: string }> {
-    return Promise.resolve({ kind: 'not_ours' });
-  }
-}

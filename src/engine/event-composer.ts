@@ -91,7 +91,8 @@ function waitsForLatePayment(recovery: Recovery): boolean {
   });
 }
 
-function eventFacts(
+/** What every event tells of a recovery as it stands; `openOthers` counts its customer's other open ones. */
+export function eventFacts(
   recovery: Recovery,
   openOthers: number,
   dunningEnabled: boolean,

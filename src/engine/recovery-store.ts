@@ -160,6 +160,28 @@ export class RecoveryStore {
     return rows[0]?.open ?? 0;
   }
 
+  /** The open recoveries that are charged to a token, oldest first; 100 at most. */
+  async openOnToken(clientId: string, tokenHash: Buffer): Promise<string[]> {
+    const text = `SELECT id FROM recoveries WHERE client_id = $1 AND token_hash = $2
+      AND state IN ('queued', 'in_progress', 'reconciling', 'action_required') ORDER BY id LIMIT 100`;
+    const { rows } = await this.database.query<{ id: string }>(
+      { role: 'tenant', clientId },
+      { name: 'open_on_token', text, values: [clientId, tokenHash] },
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** A client's open recoveries, oldest first; `countMax` at most. */
+  async openOf(clientId: string, countMax: number): Promise<string[]> {
+    const text = `SELECT id FROM recoveries WHERE client_id = $1
+      AND state IN ('queued', 'in_progress', 'reconciling', 'action_required') ORDER BY id LIMIT $2`;
+    const { rows } = await this.database.query<{ id: string }>(
+      { role: 'tenant', clientId },
+      { text, values: [clientId, countMax] },
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** Takes a recovery that waits for its customer, whoever is reading its payment: that reader's write is refused. */
   async claimWaiting(tx: Transaction, clientId: string, id: string): Promise<Recovery | null> {
     const { rows } = await tx.query({

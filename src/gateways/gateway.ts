@@ -4,7 +4,16 @@ import type { DeclineSignals, Loss } from '../recovery/facts.js';
 export interface GatewayAccount {
   clientId: string;
   provider: 'test' | 'stripe';
+  /** A key of the account's own; or the id of one that is connected to our platform; or that access was withdrawn. */
   secretKey: string;
+}
+
+/** In place of a key: the merchant has not given us access, or has taken it back. Every call is then refused unsent. */
+export const NO_ACCESS = 'no_access';
+
+/** The connected account (`acct_…`) that is called with our platform's key; null for one with a key of its own. */
+export function connectedAccountOf({ secretKey }: Pick<GatewayAccount, 'secretKey'>): string | null {
+  return secretKey.startsWith('acct_') ? secretKey : null;
 }
 
 export interface CardFacts {

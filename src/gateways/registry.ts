@@ -2,14 +2,19 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 
 import type { Clock } from '../platform/clock.js';
 import { findDeclineRow } from '../recovery/tables.js';
-import type { Gateway, GatewayAccount } from './gateway.js';
+import type { CardSetups } from './card-setups.js';
+import type { Gateway, GatewayAccount, Reading } from './gateway.js';
 import { StripeBilling } from './stripe/billing.js';
 import type { ScopeOf } from './stripe/classify.js';
 import { StripeClients } from './stripe/client.js';
 import { OneSendHttpClient } from './stripe/http-client.js';
+import type { AddressOf, SessionParts } from './stripe/session.js';
+import { StripeCardSetups } from './stripe/stripe-card-setups.js';
+import { type ConnectSettings, readAccountId, StripePlatform } from './stripe/stripe-platform.js';
 import { StripeGateway } from './stripe/stripe-gateway.js';
 
 const STRIPE_ADDRESS = 'https://api.stripe.com';
+const CONNECT_ADDRESS = 'https://connect.stripe.com';
 
 /** Where this process serves the test gateway. Its port is known only once it listens, and changes at every start. */
 export class TestGatewayAddress {
@@ -29,30 +34,62 @@ export class TestGatewayAddress {
 export class GatewayRegistry implements OnApplicationShutdown {
   private readonly httpClient = new OneSendHttpClient();
   private readonly gateways: Readonly<Record<GatewayAccount['provider'], Gateway>>;
+  private readonly cardSetups: Readonly<Record<GatewayAccount['provider'], CardSetups>>;
   private readonly billings: Readonly<Record<GatewayAccount['provider'], StripeBilling>>;
+  private readonly platform: StripePlatform | null;
+  private readonly sessions: Readonly<Record<GatewayAccount['provider'], SessionParts>>;
 
-  /** `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. `arm` puts failpoints around it. */
+  /**
+   * `stripeApiBase` replaces Stripe's own address by a local fake; null means Stripe's own. `connect` is our own platform
+   * account, to which merchants connect theirs. `arm` puts failpoints around a gateway.
+   */
   constructor(
     clock: Clock,
     testGateway: TestGatewayAddress,
     stripeApiBase: string | null,
+    connect: ConnectSettings | null = null,
     arm: (gateway: Gateway) => Gateway = (gateway) => gateway,
   ) {
     const clients = new StripeClients(this.httpClient);
     const stripeAddress = new URL(stripeApiBase ?? STRIPE_ADDRESS);
-    const partsAt = (addressOf: () => URL | null) => ({ clients, clock, scopeOf, addressOf });
-    const stripe = partsAt(() => stripeAddress);
-    const test = partsAt(() => testGateway.current());
+    const partsFor = (addressOf: AddressOf): SessionParts => ({
+      clients,
+      clock,
+      scopeOf,
+      addressOf,
+      platformKey: connect?.secretKey ?? null,
+    });
+    const stripe = partsFor(() => stripeAddress);
+    const test = partsFor(() => testGateway.current());
+    this.sessions = { stripe, test };
     this.gateways = {
       stripe: arm(new StripeGateway(stripe, this.httpClient)),
       test: arm(new StripeGateway(test, this.httpClient)),
     };
+    this.cardSetups = { stripe: new StripeCardSetups(stripe), test: new StripeCardSetups(test) };
+    const authorizeBase = stripeApiBase ?? CONNECT_ADDRESS;
+    this.platform = connect && new StripePlatform(stripe, { ...connect, authorizeBase });
     this.billings = { stripe: new StripeBilling(stripe), test: new StripeBilling(test) };
   }
 
   /** The gateway that holds this account's payments. */
   gatewayFor(account: Pick<GatewayAccount, 'provider'>): Gateway {
     return this.gateways[account.provider];
+  }
+
+  /** Where this account's customers save cards by themselves. */
+  cardSetupsFor(account: Pick<GatewayAccount, 'provider'>): CardSetups {
+    return this.cardSetups[account.provider];
+  }
+
+  /** Our own platform account at Stripe; null where the operator has set none. */
+  connectPlatform(): StripePlatform | null {
+    return this.platform;
+  }
+
+  /** The account that a key belongs to. */
+  readAccountId(account: GatewayAccount, timeoutMs: number): Promise<Reading<string>> {
+    return readAccountId(this.sessions[account.provider], account, timeoutMs);
   }
 
   /** The billing side of the same account: readings only. */

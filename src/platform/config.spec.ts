@@ -44,6 +44,7 @@ describe('the settings, when nothing is set', () => {
       masterKey: Buffer.alloc(32, 9),
       masterKeysPrevious: [],
       stripeApiBase: null,
+      stripeConnect: null,
       testGateway: true,
       gatewayTimeoutMs: 20_000,
       egressPorts: [443, 8443],
@@ -76,6 +77,15 @@ describe('the settings, when nothing is set', () => {
 });
 
 describe('the settings, when given', () => {
+  it('name a Connect platform whole, or not at all', () => {
+    const both = { STRIPE_CONNECT_CLIENT_ID: 'ca_1', STRIPE_CONNECT_SECRET_KEY: 'sk_test_1' };
+    expect(embedded(both).stripeConnect).toEqual({ clientId: 'ca_1', secretKey: 'sk_test_1' });
+    for (const [name, value] of Object.entries(both)) {
+      expect(refusalOf({ [name]: value }).message).toContain('is missing beside');
+    }
+    expect(refusalOf({ ...both, STRIPE_CONNECT_SECRET_KEY: 'rk_test_1' }).setting).toBe('STRIPE_CONNECT_SECRET_KEY');
+  });
+
   it('run on the given database, without the demo', () => {
     const config = loadConfig(external);
     expect(config.database).toEqual({ kind: 'external', url: external.DATABASE_URL });

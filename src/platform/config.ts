@@ -35,6 +35,8 @@ export interface Config {
   readonly masterKeysPrevious: readonly Buffer[];
   /** An origin such as `http://127.0.0.1:12111`; null: Stripe's own. */
   readonly stripeApiBase: string | null;
+  /** Our own platform account at Stripe, to which merchants connect theirs; null: none. The key is never logged. */
+  readonly stripeConnect: { readonly clientId: string; readonly secretKey: string } | null;
   readonly testGateway: boolean;
   readonly gatewayTimeoutMs: number;
   /** Due recoveries that the engine of this process works at once. */
@@ -90,6 +92,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): C
     port: read.integer('PORT', 0, 65_535) ?? 3000,
     publicUrl: read.webAddress('REVTAIN_PUBLIC_URL'),
     stripeApiBase: read.webOrigin('STRIPE_API_BASE'),
+    stripeConnect: readStripeConnect(read),
     gatewayTimeoutMs: read.integer('REVTAIN_GATEWAY_TIMEOUT_MS', 100, 60_000) ?? 20_000,
     inFlightMax: read.integer('REVTAIN_IN_FLIGHT', 1, 512) ?? 64,
     egressPorts: Object.freeze(read.ports('REVTAIN_EGRESS_PORTS') ?? [443, 8443]),
@@ -157,6 +160,16 @@ function readFailpoints(read: SettingsReader, production: boolean): string | nul
   const text = read.text('REVTAIN_FAILPOINTS');
   if (text !== null && production) throw read.refusal('REVTAIN_FAILPOINTS', 'is refused where NODE_ENV=production');
   return text;
+}
+
+/** Both or neither: a lone one would look as if merchants could connect. */
+function readStripeConnect(read: SettingsReader): Config['stripeConnect'] {
+  const clientId = read.matching('STRIPE_CONNECT_CLIENT_ID', /^ca_\w+$/);
+  const secretKey = read.matching('STRIPE_CONNECT_SECRET_KEY', /^sk_(?:test|live)_\w+$/);
+  if (clientId === null && secretKey === null) return null;
+  if (clientId === null) throw read.refusal('STRIPE_CONNECT_CLIENT_ID', 'is missing beside STRIPE_CONNECT_SECRET_KEY');
+  if (secretKey === null) throw read.refusal('STRIPE_CONNECT_SECRET_KEY', 'is missing beside STRIPE_CONNECT_CLIENT_ID');
+  return Object.freeze({ clientId, secretKey });
 }
 
 function readTwilio(read: SettingsReader): Config['twilio'] {

@@ -4,8 +4,8 @@ import { monotonicFactory, type ULIDFactory } from 'ulid';
 import { Clock } from './clock.js';
 import { Random } from './random.js';
 
-/** What an id names: client, event, delivery, endpoint, attempt, incident, replay, API key. */
-export type IdPrefix = 'cli' | 'evt' | 'dlv' | 'we' | 'att' | 'inc' | 'rpl' | 'key';
+/** What an id names: client, event, delivery, endpoint, attempt, incident, replay, API key, card-update link. */
+export type IdPrefix = 'cli' | 'evt' | 'dlv' | 'we' | 'att' | 'inc' | 'rpl' | 'key' | 'cul';
 
 /** Makes every id the product gives out. They sort by the time they were made. */
 @Injectable()

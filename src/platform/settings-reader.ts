@@ -30,6 +30,10 @@ export class SettingsReader {
     });
   }
 
+  matching(name: SettingName, form: RegExp): string | null {
+    return this.parse(name, (text) => (form.test(text) ? text : null));
+  }
+
   integer(name: SettingName, min: number, max: number): number | null {
     return this.parse(name, (text) => parseInteger(text, min, max));
   }

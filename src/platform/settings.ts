@@ -52,6 +52,16 @@ export const SETTINGS = {
     fallback: "Stripe's own",
     meaning: 'other Stripe address (a local fake)',
   },
+  STRIPE_CONNECT_CLIENT_ID: {
+    accepted: 'ca_…, together with STRIPE_CONNECT_SECRET_KEY',
+    fallback: 'none',
+    meaning: "your platform's Connect id",
+  },
+  STRIPE_CONNECT_SECRET_KEY: {
+    accepted: 'sk_test_… or sk_live_…, together with STRIPE_CONNECT_CLIENT_ID',
+    fallback: 'none',
+    meaning: "your platform's own secret key",
+  },
   REVTAIN_TEST_GATEWAY: {
     accepted: ON_OFF,
     fallback: UNLESS_PRODUCTION,

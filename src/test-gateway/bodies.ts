@@ -111,16 +111,53 @@ export type InvoicePaymentBody = Omit<Stripe.InvoicePayment, 'invoice' | 'paymen
   payment: { type: 'payment_intent'; payment_intent: string };
 };
 
-/** Only as much of a Checkout Session as tells that one owns a payment. */
-export interface CheckoutSessionBody {
+interface AnyCheckoutSession {
   id: string;
   object: 'checkout.session';
   created: number;
   customer: string | null;
   livemode: false;
+}
+
+/** Only as much of a Checkout Session as tells that one owns a payment. */
+export interface PaymentSessionBody extends AnyCheckoutSession {
   mode: 'payment';
   payment_intent: string;
   status: 'open';
+}
+
+/** A Checkout Session that saves a card and charges nothing. */
+export interface SetupSessionBody extends AnyCheckoutSession {
+  mode: 'setup';
+  payment_intent: null;
+  setup_intent: string;
+  status: 'open' | 'complete' | 'expired';
+  payment_status: 'no_payment_required';
+  client_reference_id: string | null;
+  currency: string | null;
+  success_url: string;
+  cancel_url: string | null;
+  expires_at: number;
+  metadata: Record<string, string>;
+  /** Null when it is no longer open. */
+  url: string | null;
+}
+export type CheckoutSessionBody = PaymentSessionBody | SetupSessionBody;
+
+/** As much of a SetupIntent as a saved card shows. */
+export interface SetupIntentBody {
+  id: string;
+  object: 'setup_intent';
+  created: number;
+  customer: string;
+  description: string | null;
+  last_setup_error: null;
+  livemode: false;
+  mandate: null;
+  metadata: Record<string, string>;
+  payment_method: string | null;
+  status: 'requires_payment_method' | 'succeeded' | 'canceled';
+  usage: 'off_session';
 }
 
 /** The objects that live in the table `objects`, by what Stripe calls them in `object`. */
@@ -138,6 +175,7 @@ export interface Bodies {
   dispute: DisputeBody;
   webhook_endpoint: WebhookEndpointBody;
   'checkout.session': CheckoutSessionBody;
+  setup_intent: SetupIntentBody;
 }
 export type Kind = keyof Bodies;
 
@@ -167,7 +205,7 @@ export interface Stored<K extends Kind = Kind> {
   hidden: Hidden;
   /** Invoice: its subscription. Payment intent: its invoice. Charge: its payment intent. Invoice payment: its invoice. Refund, dispute: the charge. */
   parentId: string | null;
-  /** Invoice payment, refund, dispute, checkout session: the payment intent. */
+  /** Invoice payment, refund, dispute, checkout session: the payment or setup intent. */
   relatedId: string | null;
 }
 
@@ -186,4 +224,5 @@ export const NOUNS: Record<Kind, string> = {
   dispute: 'dispute',
   webhook_endpoint: 'webhook endpoint',
   'checkout.session': 'checkout session',
+  setup_intent: 'setupintent',
 };

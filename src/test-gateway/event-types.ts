@@ -8,6 +8,8 @@ export type EventType =
   | 'charge.pending'
   | 'charge.refunded'
   | 'charge.succeeded'
+  | 'checkout.session.completed'
+  | 'checkout.session.expired'
   | 'customer.created'
   | 'customer.subscription.created'
   | 'customer.subscription.deleted'
@@ -36,4 +38,6 @@ export type EventType =
   | 'payment_method.automatically_updated'
   | 'payment_method.detached'
   | 'payment_method.updated'
-  | 'refund.created';
+  | 'refund.created'
+  | 'setup_intent.created'
+  | 'setup_intent.succeeded';

@@ -10,7 +10,7 @@ import type { Reply, Wire } from './reply.js';
 import type { Match } from './routes.js';
 import { hashOfKey } from './secret-key.js';
 import { settleDue } from './settle-due.js';
-import { envelope, StripeRefusal, unauthorized } from './stripe-refusal.js';
+import { accountInvalid, envelope, StripeRefusal, unauthorized } from './stripe-refusal.js';
 import { BEGIN, COMMIT, flight, ROLLBACK, withClient } from './transactions.js';
 import { UnitOfWork } from './unit-of-work.js';
 
@@ -21,6 +21,8 @@ export interface GatewayRequest {
   match: Match;
   form: FormParts;
   secretKey: string;
+  /** The connected account for which the key's own account, a platform, acts. */
+  stripeAccount: string | null;
   idempotencyKey: string | null;
   requestId: string;
 }
@@ -86,7 +88,7 @@ async function readOnly(
 ): Promise<Result> {
   const [found] = await flight(client, [openingQuery(parts, request, null)]);
   try {
-    const opening = openingFrom(found?.rows[0], parts);
+    const opening = openingFrom(found?.rows[0], parts, request);
     if (opening.settlementDue && maySettle) return { settleFirst: opening.accountId };
     const uow = unitOfWork(parts, client, opening, request);
     return answerOf(await run(uow, request));
@@ -106,7 +108,7 @@ async function changing(
   const use = key === null ? null : keyUse(key, request.path, request.form);
   const [, found, kept] = await flight(client, [BEGIN, openingQuery(parts, request, key), keptQuery(request, key)]);
   try {
-    const opening = openingFrom(found?.rows[0], parts);
+    const opening = openingFrom(found?.rows[0], parts, request);
     if (key !== null && !opening.keyIsFree) throw keyInUse(key);
     const before = kept?.rows[0] as KeptAnswer | undefined;
     if (use && before && isAlive(before, opening.now)) {
@@ -159,6 +161,12 @@ function unitOfWork(parts: GatewayParts, client: PoolClient, opening: Opening, r
   return new UnitOfWork(client, scope, parts.random);
 }
 
+/** The account of the key, or the connected one that it names ($4, `acct_…`) while its connection lasts. */
+const CALLED_ACCOUNT = `test_gateway.secret_keys k JOIN test_gateway.accounts a
+  ON a.account_id = coalesce('cli_' || substr($4::text, 6), k.account_id)
+  AND ($4::text IS NULL OR EXISTS (SELECT 1 FROM test_gateway.connections c
+    WHERE c.platform_id = k.account_id AND c.account_id = a.account_id AND c.is_granted))`;
+
 /**
  * Finds the account by its key, tells its clock, and takes the idempotency key for the length of the transaction. The
  * lock is PostgreSQL's own, so a process that dies gives it back.
@@ -171,8 +179,8 @@ function openingQuery(parts: GatewayParts, request: GatewayRequest, key: string 
           AND s.due_at <= $3::timestamptz + a.clock_offset_ms * interval '1 millisecond') AS settlement_due,
         $2::text IS NULL OR pg_try_advisory_xact_lock(hashtextextended(a.account_id || '/' || $2, 41)) AS key_is_free,
         set_config('lock_timeout', '5s', true)
-      FROM test_gateway.secret_keys k JOIN test_gateway.accounts a USING (account_id) WHERE k.key_hash = $1`,
-    values: [hashOfKey(request.secretKey), key, parts.clock.now()],
+      FROM ${CALLED_ACCOUNT} WHERE k.key_hash = $1`,
+    values: [hashOfKey(request.secretKey), key, parts.clock.now(), request.stripeAccount],
   };
 }
 
@@ -181,14 +189,19 @@ function keptQuery(request: GatewayRequest, key: string | null): QueryConfig {
   return {
     name: 'test_gateway_kept',
     text: `SELECT i.path, i.fingerprint, i.status, i.body, i.request_id, i.stored_at
-      FROM test_gateway.secret_keys k JOIN test_gateway.idempotency i USING (account_id)
+      FROM test_gateway.secret_keys k JOIN test_gateway.idempotency i
+        ON i.account_id = coalesce('cli_' || substr($3::text, 6), k.account_id)
       WHERE k.key_hash = $1 AND i.key = $2`,
-    values: [hashOfKey(request.secretKey), key],
+    values: [hashOfKey(request.secretKey), key, request.stripeAccount],
   };
 }
 
-function openingFrom(row: Record<string, unknown> | undefined, { clock }: GatewayParts): Opening {
-  if (!row) throw unauthorized('Invalid API Key provided.');
+function openingFrom(
+  row: Record<string, unknown> | undefined,
+  { clock }: GatewayParts,
+  { stripeAccount }: GatewayRequest,
+): Opening {
+  if (!row) throw stripeAccount === null ? unauthorized('Invalid API Key provided.') : accountInvalid(stripeAccount);
   return {
     accountId: String(row.account_id),
     now: new Date(clock.now().getTime() + Number(row.clock_offset_ms)),

@@ -13,6 +13,7 @@ const KIND_BY_PREFIX: Record<string, Kind> = {
   inpay: 'invoice_payment',
   re: 'refund',
   dp: 'dispute',
+  seti: 'setup_intent',
   sub: 'subscription',
 };
 

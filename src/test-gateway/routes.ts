@@ -2,6 +2,7 @@ import type Stripe from 'stripe';
 
 import type { Kind } from './bodies.js';
 import type { Call, Handler } from './call.js';
+import { createCheckoutSession, expireCheckoutSession } from './checkout-sessions.js';
 import { createCustomer, updateCustomer } from './customers.js';
 import { listEvents, retrieveEvent } from './events.js';
 import { payInvoice } from './invoice-paying.js';
@@ -25,7 +26,7 @@ import {
 import { createRefund } from './refunds.js';
 import { ok, type Reply } from './reply.js';
 import { cancelSubscription, updateSubscription } from './subscriptions.js';
-import { createWebhookEndpoint, deleteWebhookEndpoint } from './webhook-endpoints.js';
+import { createWebhookEndpoint, deleteWebhookEndpoint, updateWebhookEndpoint } from './webhook-endpoints.js';
 
 type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -124,11 +125,17 @@ const ROUTES: readonly [Method, string, Handler][] = [
     '/v1/checkout/sessions',
     listOf('checkout.session', '/v1/checkout/sessions', { ...BY_CUSTOMER, payment_intent: 'related_id = ?' }),
   ],
+  ['POST', '/v1/checkout/sessions', createCheckoutSession],
+  ['GET', '/v1/checkout/sessions/:id', retrieve('checkout.session')],
+  ['POST', '/v1/checkout/sessions/:id/expire', expireCheckoutSession],
+  ['GET', '/v1/setup_intents/:id', retrieve('setup_intent', 'client_secret')],
+
   ['GET', '/v1/events', listEvents],
   ['GET', '/v1/events/:id', retrieveEvent],
   ['POST', '/v1/webhook_endpoints', createWebhookEndpoint],
   ['GET', '/v1/webhook_endpoints', listOf('webhook_endpoint', '/v1/webhook_endpoints', {})],
   ['GET', '/v1/webhook_endpoints/:id', retrieve('webhook_endpoint')],
+  ['POST', '/v1/webhook_endpoints/:id', updateWebhookEndpoint],
   ['DELETE', '/v1/webhook_endpoints/:id', deleteWebhookEndpoint],
 ];
 

@@ -108,6 +108,16 @@ CREATE UNIQUE INDEX IF NOT EXISTS ledger_one_success ON test_gateway.ledger (acc
 -- A charge ends once.
 CREATE UNIQUE INDEX IF NOT EXISTS ledger_one_end ON test_gateway.ledger (account_id, charge_id) WHERE status <> 'pending';
 
+-- Connect: an account that has let another, the platform, act for it. The code works once.
+CREATE TABLE IF NOT EXISTS test_gateway.connections (
+  platform_id text NOT NULL REFERENCES test_gateway.accounts,
+  account_id text NOT NULL REFERENCES test_gateway.accounts,
+  code_hash bytea UNIQUE,
+  code_expires_at timestamptz,
+  is_granted boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (platform_id, account_id)
+);
+
 CREATE OR REPLACE FUNCTION test_gateway.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'test_gateway.ledger is append-only: % refused', TG_OP;

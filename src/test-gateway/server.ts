@@ -8,6 +8,8 @@ import type { Random } from '../platform/random.js';
 import { startDelivery } from './event-delivery.js';
 import { execute, type Answer, type GatewayParts } from './execution.js';
 import { parseForm } from './form-body.js';
+import { answerOAuth, isOAuthCall } from './oauth.js';
+import { answerPage, type PageAnswer } from './pages.js';
 import { findRoute } from './routes.js';
 import { keyInHeader } from './secret-key.js';
 import { prepareTestGateway } from './schema.js';
@@ -97,18 +99,29 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
   held: Set<ServerResponse>,
-): Promise<Answer> {
+): Promise<Pick<Answer, 'tells'>> {
   const requestId = newStripeId(parts.random, 'req');
   const answer = await answerTo(parts, request, requestId);
-  send(response, answer, requestId, idempotencyKeyOf(request), held);
+  if ('html' in answer) sendPage(response, answer);
+  else send(response, answer, requestId, idempotencyKeyOf(request), held);
   return answer;
 }
 
-async function answerTo(parts: GatewayParts, request: IncomingMessage, requestId: string): Promise<Answer> {
+async function answerTo(
+  parts: GatewayParts,
+  request: IncomingMessage,
+  requestId: string,
+): Promise<Answer | PageAnswer> {
   try {
     const method = request.method ?? 'GET';
     const [pathname = '', query = ''] = (request.url ?? '/').split('?', 2);
     const body = await bodyOf(request);
+    const page = await answerPage(parts, request, { path: pathname, query }, body);
+    if (page) return page;
+    if (method === 'POST' && isOAuthCall(pathname)) {
+      const answer = await answerOAuth(parts, pathname, new URLSearchParams(body), request.headers.authorization);
+      return { ...answer, wire: 'whole', replayOf: null, tells: false };
+    }
     const match = findRoute(method, pathname);
     if (!match) {
       const message = `Unrecognized request URL (${method}: ${pathname}).`;
@@ -118,7 +131,11 @@ async function answerTo(parts: GatewayParts, request: IncomingMessage, requestId
     if (secretKey === null) throw unauthorized('You did not provide an API key.');
     const form = parseForm(method === 'POST' ? body : query);
     const idempotencyKey = idempotencyKeyOf(request);
-    return await execute(parts, { method, path: pathname, match, form, secretKey, idempotencyKey, requestId });
+    const stripeAccount = request.headers['stripe-account'];
+    return await execute(parts, {
+      ...{ method, path: pathname, match, form, secretKey, idempotencyKey, requestId },
+      stripeAccount: typeof stripeAccount === 'string' ? stripeAccount : null,
+    });
   } catch (error) {
     if (!(error instanceof StripeRefusal)) throw error;
     return {
@@ -173,6 +190,11 @@ function send(
       else response.write(bytes.subarray(0, bytes.length >> 1), () => response.socket?.destroy());
     }
   }
+}
+
+function sendPage(response: ServerResponse, { status, html, location }: PageAnswer): void {
+  const headers = { 'Content-Type': 'text/html; charset=utf-8', 'Content-Length': Buffer.byteLength(html) };
+  response.writeHead(status, location === null ? headers : { ...headers, Location: location }).end(html);
 }
 
 function headersOf(answer: Answer, length: number, requestId: string, idempotencyKey: string | null) {

@@ -55,6 +55,17 @@ export function unauthorized(message: string): StripeRefusal {
   return new StripeRefusal(401, { type: 'invalid_request_error', message });
 }
 
+/** 403: the key is none of ours, or its platform may not act for that account (any more). */
+export function accountInvalid(account: string): StripeRefusal {
+  return new StripeRefusal(403, {
+    type: 'invalid_request_error',
+    code: 'account_invalid',
+    message:
+      `The provided key does not have access to account '${account}' (or that account does not exist). ` +
+      'Application access may have been revoked.',
+  });
+}
+
 /** The envelope on the wire. */
 export function envelope(fields: ErrorFields): { error: ErrorFields } {
   const docs =

@@ -13,7 +13,8 @@ export async function createWebhookEndpoint({ uow, params }: Call): Promise<Repl
   const enabledEvents = params.texts('enabled_events');
   const description = params.filled('description') ?? null;
   const metadata = params.metadata({});
-  params.ignore('api_version', 'connect');
+  const connect = params.flag('connect') ?? false;
+  params.ignore('api_version');
   params.refuseUnknown();
   if (enabledEvents.length === 0) {
     throw invalidRequest('Missing required param: enabled_events.', {
@@ -22,7 +23,7 @@ export async function createWebhookEndpoint({ uow, params }: Call): Promise<Repl
     });
   }
   const secret = `whsec_${uow.newId('s').slice(2)}`;
-  const body = addEndpoint(uow, { url, secret, enabledEvents, description, metadata });
+  const body = addEndpoint(uow, { url, secret, enabledEvents, description, metadata, connect });
   await countEndpoints(uow, 1);
   return ok({ ...body, secret });
 }
@@ -34,6 +35,8 @@ export interface NewEndpoint {
   enabledEvents: string[];
   description: string | null;
   metadata: Record<string, string>;
+  /** Hears connected accounts only, whose events this gateway does not pass on to their platform. */
+  connect?: boolean;
 }
 
 /** @throws {StripeRefusal} when the address is not on this machine: a test gateway has no business elsewhere. */
@@ -57,9 +60,26 @@ export function addEndpoint(uow: UnitOfWork, made: NewEndpoint): WebhookEndpoint
     status: 'enabled',
     url: made.url,
   };
-  const { url, secret, enabledEvents } = made;
+  const { url, secret, connect } = made;
+  const enabledEvents = connect ? [] : made.enabledEvents;
   uow.create('webhook_endpoint', body, { hidden: { url, secret, enabledEvents } });
   return body;
+}
+
+/** POST /v1/webhook_endpoints/{id}: its events, and what is written on it. The secret stays and is not shown. */
+export async function updateWebhookEndpoint({ uow, params, id }: Call): Promise<Reply> {
+  const stored = await uow.lock('webhook_endpoint', id);
+  const { body } = stored;
+  if (params.has('description')) body.description = params.filled('description') ?? null;
+  body.metadata = params.metadata(body.metadata);
+  if (params.has('enabled_events')) {
+    body.enabled_events = params.texts('enabled_events');
+    stored.hidden.enabledEvents = body.enabled_events;
+  }
+  params.ignore('disabled');
+  params.refuseUnknown();
+  uow.save(stored);
+  return ok(body);
 }
 
 /** DELETE /v1/webhook_endpoints/{id} */

@@ -27,6 +27,16 @@ export interface EventFacts {
   supersedes?: string;
   /** The step of the merchant's message sequence that this event is. */
   dunning?: { sequenceId: string; step: number; of: number; tone: 'friendly' | 'urgent' | 'final' };
+  /** What a used card-update link came to. */
+  cardUpdate?: CardUpdateFacts;
+}
+
+/** Of a new card; neither the card nor the link is told. */
+export interface CardUpdateFacts {
+  cardUpdateId: string;
+  gatewayCustomerId: string;
+  /** The recoveries that are now charged to the new card. */
+  transactionIds: readonly string[];
 }
 
 /** Amounts in the gateway's smallest unit. */
@@ -111,6 +121,7 @@ export function composeEvent(facts: EventFacts): ComposedEvent {
     metadata: cleanPairs(recovery.metadata),
     ...(facts.supersedes === undefined ? {} : { supersedes: facts.supersedes }),
     ...(facts.dunning === undefined ? {} : { dunning: facts.dunning }),
+    ...facts.cardUpdate,
   };
   return {
     type,
@@ -145,6 +156,29 @@ export function composeTestEvent({ id, createdAt, livemode }: TestEventFacts): B
   };
   return Buffer.from(JSON.stringify(body));
 }
+
+/** The body of a `card.updated` that no recovery is retried after, with the keys that every event has. */
+export function composeCardUpdatedAlone({ id, createdAt, livemode }: TestEventFacts, update: CardUpdateFacts): Buffer {
+  const body = {
+    event: 'card.updated' satisfies EventType,
+    revtainTransactionId: null,
+    recommendedAction: 'monitor',
+    message: CARD_UPDATED,
+    final: false,
+    willRetry: false,
+    id,
+    sequence: null,
+    createdAt: createdAt.toISOString(),
+    apiVersion: API_VERSION,
+    livemode,
+    isSimulated: false,
+    metadata: {},
+    ...update,
+  };
+  return Buffer.from(JSON.stringify(body));
+}
+
+export const CARD_UPDATED = 'The customer has given a new card.';
 
 function isFinal(type: EventType, endReason: EndReason | null): boolean {
   switch (type) {

@@ -8,16 +8,19 @@ import { Orm } from '../../src/platform/db/orm.js';
 import { contractChecker, type Route } from '../support/contract.js';
 import { createTestDatabase } from '../support/database.js';
 import { ask, exampleBody, pathOf, provoke, routesWith, type Sent, type Told } from '../support/documented-routes.js';
+import { saveCard } from '../support/card-update.js';
 import { type Merchant, unique } from '../support/merchant.js';
 import { routesOf, routesOfTree } from '../support/route-list.js';
 import { severable, type SeverableDatabase } from '../support/severed-database.js';
 import { SECRET, stripeSignature } from '../support/stripe-events.js';
+import { permit, platformStripe, type PlatformStripe } from '../support/stripe-platform.js';
 import { World } from '../support/story.js';
 
 const checker = contractChecker();
 let database: SeverableDatabase;
 let world: World;
 let merchant: Merchant;
+let stripe: PlatformStripe;
 let publishableKey: string;
 
 const asMerchant = (key = merchant.account.apiKey) => ({ 'x-api-key': key });
@@ -26,6 +29,14 @@ const MIB = 1024 * 1024;
 const TAKES_EVENTS = ['/api/connectors/{platform}/webhook/{clientId}', '/webhooks/stripe'];
 const OPERATORS = ['/api/clients', '/api/verify'];
 const asOwner = ({ path }: Route) => (OPERATORS.includes(path) ? asOperator() : asMerchant());
+
+const NOBODYS_CLIENT = `?clientId=cli_${'0'.repeat(26)}`;
+const QUERIES_OF_NOBODY: Readonly<Record<string, string>> = {
+  '/api/recovery/status': '?idempotencyKey=nobody',
+  '/api/connectors/stripe': NOBODYS_CLIENT,
+  '/api/connectors/stripe/connect': NOBODYS_CLIENT,
+  '/api/connectors/stripe/connection': NOBODYS_CLIENT,
+};
 
 /** Sends to a documented route: as one who may call it, a body that it takes, parameters that name only this client. */
 function send(route: Route, sent: Sent = {}, query = ''): Promise<Told> {
@@ -39,7 +50,8 @@ function send(route: Route, sent: Sent = {}, query = ''): Promise<Told> {
 
 beforeAll(async () => {
   database = await severable(await createTestDatabase());
-  world = await World.start({ database });
+  stripe = await platformStripe();
+  world = await World.start({ database, settings: stripe.settings });
   merchant = await world.merchant({ gateway: { provider: 'test', webhookSecret: SECRET } });
   await world.merchant(); // With several clients, /webhooks/stripe knows none.
   const keys = { method: 'POST', path: `/api/clients/${merchant.clientId}/keys` };
@@ -50,6 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   world.expectErrors();
   await world.stop();
+  await stripe.own.stop();
   await database.drop();
 });
 
@@ -86,7 +99,7 @@ describe('the refusals that each route documents', () => {
       const path = route.path.includes('{keyId}')
         ? pathOf(route.path, { clientId: merchant.clientId })
         : pathOf(route.path);
-      const query = route.path === '/api/recovery/status' ? '?idempotencyKey=nobody' : '';
+      const query = QUERIES_OF_NOBODY[route.path] ?? '';
       return ask(world.app.url, { ...route, path: path + query }, { ...exampleBody(route), headers: asOwner(route) });
     };
     expect(await provoke('404', sendToNobody)).toEqual([]);
@@ -315,6 +328,57 @@ describe('what each route answers when all is well, and what stands in its way',
     const token = tokens.make({ clientId, channel: 'EMAIL', target: 'ops@acme.example', kind: 'late_success' });
     await answered(200, 'GET', `/alerts/unsubscribe/${token}`, undefined, {});
     await answered(200, 'POST', `/alerts/unsubscribe/${token}`, undefined, {});
+  });
+
+  it('card updates', async () => {
+    const generate = '/api/recovery/update-card/generate';
+    const link = await answered(201, 'POST', generate, { paymentMethodToken: 'pm_card_visa' });
+    const observing = await world.merchant({ mode: 'observe' });
+    const body = { paymentMethodToken: 'pm_card_visa' };
+    await answered(409, 'POST', generate, body, asMerchant(observing.account.apiKey));
+    const text = `INSERT INTO rate_windows (client_id, key_id, window_start, used)
+      SELECT $1, 'card_update.generate', date_trunc('minute', now()) + at * interval '1 minute', 120 FROM generate_series(0, 1) at
+      ON CONFLICT (client_id, key_id, window_start) DO UPDATE SET used = 120`;
+    await world.database.query(text, [merchant.clientId]);
+    await answered(429, 'POST', generate, body);
+    const page = `/update-card/${String(link['token'])}`;
+    await answered(200, 'GET', page, undefined, {});
+    const done = await saveCard({ url: world.app.url + page, token: '', expiresAt: '' });
+    for (let count = 1; count < 10; count += 1) await answered(303, 'POST', page, undefined, {});
+    await answered(429, 'POST', page, undefined, {});
+    await answered(200, 'GET', done.slice(world.app.url.length), undefined, {});
+  });
+
+  it('the page of an invoice', async () => {
+    const bank = await world.bank(merchant);
+    const owing = { ...queued, invoiceId: await bank.openInvoice(), paymentMethodToken: 'pm_card_visa' };
+    const invoice = await answered(202, 'POST', '/execute', charge(owing));
+    await answered(200, 'GET', `/api/recovery/${String(invoice['transactionId'])}/hosted-invoice`);
+    await answered(409, 'GET', `${await waiting()}/hosted-invoice`);
+  });
+
+  it('connecting a Stripe account, and ending that', async () => {
+    const connection = '/api/connectors/stripe';
+    await answered(200, 'GET', connection);
+    await answered(409, 'GET', `${connection}/connect`);
+    const shop = await world.merchant({ gateway: { provider: 'stripe' } });
+    const key = asMerchant(shop.account.apiKey);
+    await answered(302, 'GET', `${connection}/connect`, undefined, key);
+    const callback = await permit(shop, await stripe.own.newAccount());
+    await answered(200, 'GET', callback.slice(world.app.url.length), undefined, {});
+    const press = async (status: number, form: URLSearchParams) => {
+      const type = 'application/x-www-form-urlencoded';
+      const told = await ask(
+        world.app.url,
+        { method: 'POST', path: `${connection}/callback` },
+        { raw: form.toString(), headers: { 'content-type': type } },
+      );
+      expect(told.status).toBe(status);
+    };
+    await press(200, new URL(callback).searchParams);
+    const again = new URL(await permit(shop, await stripe.own.newAccount()));
+    await press(409, again.searchParams);
+    await answered(200, 'DELETE', `${connection}/connection`, undefined, key);
   });
 
   it('events of a billing platform', async () => {

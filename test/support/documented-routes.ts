@@ -22,6 +22,7 @@ const NOBODY: Readonly<Record<string, string>> = {
   endpointId: `we_${'0'.repeat(26)}`,
   deliveryId: `dlv_${'0'.repeat(26)}`,
   asset: 'nothing.js',
+  token: 'A'.repeat(43),
   gateway: 'nowhere',
   code: 'do_not_honor',
 };

@@ -82,9 +82,14 @@ export interface RecoveryCancelled extends RecoveryFields {
   endReason: CancelReason;
 }
 
-/** A card-update link was used. */
+/** A card-update link was used: the new card is the default, and what is named here is charged to it at once. */
 export interface CardUpdated extends EventHead, Optional {
   event: 'card.updated';
+  /** `cul_…`: the link. */
+  cardUpdateId: string;
+  gatewayCustomerId: string;
+  /** Every recovery that is charged to the new card. */
+  transactionIds: string[];
 }
 
 /** Steps 2 and later of your message sequence: one per customer. Step 1 is `recovery.failed`. */

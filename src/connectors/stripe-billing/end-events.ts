@@ -8,6 +8,7 @@ import { ConnectedAccounts } from '../connected-accounts.service.js';
 import type { Worked } from '../inbound-event.js';
 import { again, type BillingTurn, done, isOpenState, STRIPE_BILLING, unread } from './billing-turn.js';
 import { CardEvents } from './card-events.js';
+import { StripeConnections } from './connect.service.js';
 import { isOver } from './invoice-decision.js';
 import { InvoiceEvents } from './invoice-events.js';
 
@@ -22,6 +23,7 @@ export class EndEvents {
     private readonly invoices: InvoiceEvents,
     private readonly cards: CardEvents,
     private readonly accounts: ConnectedAccounts,
+    private readonly connections: StripeConnections,
   ) {}
 
   /** A subscription that is over churns: what is still open of it is collected no more. */
@@ -76,6 +78,7 @@ export class EndEvents {
   /** The access is gone already: everything stops, and nothing is asked at Stripe. */
   async deauthorised({ clientId, context }: BillingTurn): Promise<Worked> {
     await this.accounts.deauthorise(clientId, STRIPE_BILLING);
+    await this.connections.deauthorised(clientId);
     const rule = platformRule('account_deauthorised');
     const decision = { kind: 'cancelled' as const, endReason: 'deauthorised' as const, rule };
     const open = await this.finder.openReported(clientId, ENDED_AT_ONCE);

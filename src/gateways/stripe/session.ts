@@ -1,7 +1,16 @@
 import type Stripe from 'stripe';
 
 import type { Clock } from '../../platform/clock.js';
-import type { AccountRefused, CallOptions, GatewayAccount, Reading, Rejected, Unavailable } from '../gateway.js';
+import {
+  type AccountRefused,
+  type CallOptions,
+  connectedAccountOf,
+  type GatewayAccount,
+  NO_ACCESS,
+  type Reading,
+  type Rejected,
+  type Unavailable,
+} from '../gateway.js';
 import { classifyError, DeadlinePassed, type Fault, type ScopeOf } from './classify.js';
 import type { StripeClients } from './client.js';
 
@@ -14,6 +23,8 @@ export interface SessionParts {
   clock: Clock;
   scopeOf: ScopeOf;
   addressOf: AddressOf;
+  /** The key of our own platform account, by which connected accounts are called; null where there is none. */
+  platformKey: string | null;
 }
 
 /** One operation of the port: its SDK client, and the deadline that all of its calls share. */
@@ -30,17 +41,32 @@ export function openSession(parts: SessionParts, account: GatewayAccount, { time
   const address = parts.addressOf();
   if (!address) return null;
 
+  const stripeAccount = connectedAccountOf(account);
   const endsAtMs = parts.clock.monotonicMs() + timeoutMs;
   const options = (): Stripe.RequestOptions => {
     const leftMs = Math.ceil(endsAtMs - parts.clock.monotonicMs());
     if (leftMs < 1) throw new DeadlinePassed(`no answer within ${String(timeoutMs)} ms in all`);
-    return { timeout: leftMs, maxNetworkRetries: 0 };
+    return { timeout: leftMs, maxNetworkRetries: 0, ...(stripeAccount === null ? {} : { stripeAccount }) };
   };
+  const key = stripeAccount === null ? account.secretKey : (parts.platformKey ?? NO_ACCESS);
   return {
-    stripe: parts.clients.clientFor(account.secretKey, address),
+    stripe: parts.clients.clientFor(key, address),
     reading: options,
     mutation: (idempotencyKey) => ({ ...options(), idempotencyKey }),
   };
+}
+
+/** The refusal that a call without access would meet, told without sending it; null for an account that can be called. */
+export function refusalOf(
+  { platformKey }: Pick<SessionParts, 'platformKey'>,
+  account: GatewayAccount,
+): AccountRefused | null {
+  const isWithdrawn = account.secretKey === NO_ACCESS;
+  if (!isWithdrawn && (connectedAccountOf(account) === null || platformKey !== null)) return null;
+  const message = isWithdrawn
+    ? 'the merchant has not connected its account, or has disconnected it'
+    : 'the account is connected, and STRIPE_CONNECT_SECRET_KEY is not set';
+  return { kind: 'account_refused', status: 401, code: 'not_connected', message, requestId: null };
 }
 
 const NO_ADDRESS: Unavailable = {
@@ -58,6 +84,8 @@ export async function read<T>(
   ask: (session: Session) => Promise<T>,
   missing: 'not_found' | 'rejected' = 'not_found',
 ): Promise<Reading<T>> {
+  const refused = refusalOf(parts, account);
+  if (refused) return refused;
   const session = openSession(parts, account, options);
   if (!session) return NO_ADDRESS;
   try {

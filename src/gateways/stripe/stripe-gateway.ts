@@ -17,7 +17,7 @@ import type { OneSendHttpClient } from './http-client.js';
 import { paymentFacts, paymentMethodFacts } from './map.js';
 import { readInvoiceFacts, readPaymentFacts, resolveOriginal } from './original.js';
 import { listPaymentFacts } from './payments-list.js';
-import { openSession, read, type SessionParts } from './session.js';
+import { openSession, read, refusalOf, type SessionParts } from './session.js';
 
 /** Waited while the gateway has no address: it is a process of ours that is just starting. */
 const NO_ADDRESS_RETRY_MS = 2_000;
@@ -97,6 +97,8 @@ export class StripeGateway extends Gateway {
   }
 
   override async charge(account: GatewayAccount, request: ChargeRequest, options: CallOptions): Promise<ChargeResult> {
+    const refused = refusalOf(this.parts, account);
+    if (refused) return refused;
     const session = openSession(this.parts, account, options);
     if (session) return await sendCharge(session, request, this.parts.scopeOf);
     return { kind: 'back_off', retryAfterMs: NO_ADDRESS_RETRY_MS, code: null, keyInUse: false };

@@ -13,6 +13,8 @@ import { AllowWebhookRetention1763700012000 } from './migrations/1763700012000-a
 import { AddAlertSettings1763700020000 } from './migrations/1763700020000-add-alert-settings.js';
 import { CreateAlertMessages1763700021000 } from './migrations/1763700021000-create-alert-messages.js';
 import { CreateConnectorEvents1763700030000 } from './migrations/1763700030000-create-connector-events.js';
+import { CreateCardUpdates1763700040000 } from './migrations/1763700040000-create-card-updates.js';
+import { CreateStripeConnections1763700041000 } from './migrations/1763700041000-create-stripe-connections.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
@@ -27,6 +29,8 @@ export const MIGRATIONS = [
   AddAlertSettings1763700020000,
   CreateAlertMessages1763700021000,
   CreateConnectorEvents1763700030000,
+  CreateCardUpdates1763700040000,
+  CreateStripeConnections1763700041000,
 ];
 
 // Any fixed number does, as long as no other application on the same database takes it.

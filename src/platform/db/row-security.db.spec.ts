@@ -189,7 +189,8 @@ function valueOf(type: string, client: string): string {
     ['json', `'{}'`],
     ['timestamp', 'now()'],
     ['boolean', 'true'],
-    ['text', `'x'`],
+    // Some texts are unique over all clients.
+    ['text', `'${client}'`],
   ];
   return byType.find(([start]) => type.startsWith(start))?.[1] ?? '1';
 }

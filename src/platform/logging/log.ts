@@ -14,6 +14,7 @@ export const LOGGED_FACTS = [
   'code',
   'durationMs',
   'clientId',
+  'cardUpdateId',
   'keyId',
   'transactionId',
   'attemptId',

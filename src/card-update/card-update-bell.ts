@@ -1,0 +1,7 @@
+import { Injectable } from '@nestjs/common';
+
+import { WakeableSleep } from '../webhooks/wakeable-sleep.js';
+
+/** The worker's sleep, rung by whoever has taken a card in this process. */
+@Injectable()
+export class CardUpdateBell extends WakeableSleep {}

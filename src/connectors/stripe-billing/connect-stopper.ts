@@ -1,0 +1,89 @@
+import { Injectable } from '@nestjs/common';
+
+import { Endings } from '../../engine/endings.js';
+import { RecoveryStore } from '../../engine/recovery-store.js';
+import { WorkContexts } from '../../engine/work-contexts.js';
+import { BackgroundWork, BackgroundWorks } from '../../platform/background-work.js';
+import { Clock } from '../../platform/clock.js';
+import { Log } from '../../platform/logging/log.js';
+import { Dispatcher } from '../../webhooks/dispatcher.js';
+import { WakeableSleep } from '../../webhooks/wakeable-sleep.js';
+import { ConnectStore } from './connect-store.js';
+
+/** A disconnection that another process has taken waits this long at most. */
+const POLL_MS = 1_000;
+const PAUSE_AFTER_ERROR_MS = 2_000;
+/** One that is being worked on ends its own work first. */
+const BUSY_AGAIN_MS = 1_000;
+const AT_ONCE_MAX = 200;
+
+const RULE = { name: 'deauthorised', source: 'docs/stripe.md#disconnecting' };
+
+/** Ends every open recovery of an account that is no longer ours to charge. Any number of processes may run one. */
+@Injectable()
+export class ConnectStopper extends BackgroundWork {
+  override readonly name = 'stripe-disconnections';
+  private readonly sleep = new WakeableSleep();
+  private loop: Promise<void> | null = null;
+  private stopping = false;
+
+  constructor(
+    private readonly store: ConnectStore,
+    private readonly recoveries: RecoveryStore,
+    private readonly endings: Endings,
+    private readonly contexts: WorkContexts,
+    private readonly dispatcher: Dispatcher,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    works: BackgroundWorks,
+  ) {
+    super();
+    works.register(this);
+  }
+
+  override start(): void {
+    this.stopping = false;
+    this.loop ??= this.run();
+  }
+
+  override async stop(): Promise<void> {
+    this.stopping = true;
+    this.sleep.wake();
+    await this.loop;
+    this.loop = null;
+  }
+
+  /** Looks for disconnected clients now. */
+  wake(): void {
+    this.sleep.wake();
+  }
+
+  /** Ends what is open of one disconnected client. Answers whether there was one. */
+  async round(): Promise<boolean> {
+    const clientId = await this.store.claimStop(this.clock.now());
+    if (clientId === null) return false;
+    const open = await this.recoveries.openOf(clientId, AT_ONCE_MAX);
+    const context = await this.contexts.ofClient(clientId, { actor: 'stripe_connect' });
+    let busy = 0;
+    for (const id of open) {
+      const decision = { kind: 'cancelled' as const, endReason: 'deauthorised' as const, rule: RULE };
+      if ((await this.endings.end({ clientId, id }, decision, {}, context)) === 'busy') busy += 1;
+    }
+    this.dispatcher.wake();
+    const isAll = busy === 0 && open.length < AT_ONCE_MAX;
+    const againAt = new Date(this.clock.now().getTime() + (busy > 0 ? BUSY_AGAIN_MS : 0));
+    await this.store.stopped(clientId, isAll ? null : againAt);
+    return true;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping) {
+      try {
+        if (!(await this.round())) await this.sleep.upTo(POLL_MS);
+      } catch (error) {
+        this.log.error('stripe_disconnections.interrupted', {}, error);
+        await this.sleep.upTo(PAUSE_AFTER_ERROR_MS);
+      }
+    }
+  }
+}
