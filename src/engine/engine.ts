@@ -3,18 +3,24 @@ import { Injectable } from '@nestjs/common';
 import { isConnectionError } from '../platform/db/database.js';
 import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
+import { FairShare } from '../platform/fair-share.js';
 import { Log } from '../platform/logging/log.js';
 import type { Recovery } from './recovery.js';
 import { LeaseLost, RecoveryStore } from './recovery-store.js';
 import { Worker } from './worker.js';
 import { WorkContexts } from './work-contexts.js';
 
-/** Charges on the wire at once in one process: with 200 ms a call that is 160 a second. */
+/**
+ * Charges of one client on the wire at once in one process: with 200 ms a call that is 160 a second. All clients together may
+ * have twice as many, shared so that the next one always finds a place (docs/reliability.md, "Fairness and limits").
+ */
 const IN_FLIGHT_MAX = 32;
 /** A retry is worked within 1 s of its due time (docs/operating.md): the longest sleep leaves half of it. */
 const SLEEP_MAX_MS = 500;
 /** Claims closer together than this cost the database more than they gain. */
 const SLEEP_MIN_MS = 5;
+/** While a client has all the places that it may take, what others have due is looked for this often. */
+const CROWDED_SLEEP_MS = 20;
 /** After a failure of the database itself. */
 const BACK_OFF_MS = 1_000;
 
@@ -24,6 +30,9 @@ export class Engine extends BackgroundWork {
   readonly name = 'engine';
   private running = false;
   private readonly inFlight = new Set<Promise<void>>();
+  private readonly share = new FairShare(2 * IN_FLIGHT_MAX);
+  /** The last client that a fair claim looked at; null when the longest due of all clients are claimed. */
+  private lookedAt: string | null = null;
   private wakeUp: (() => void) | null = null;
   private loop: Promise<void> | null = null;
 
@@ -65,22 +74,42 @@ export class Engine extends BackgroundWork {
 
   /** Fills the free places and returns how long nothing is due. A sliding window: no batch waits for its slowest. */
   private async turn(): Promise<number> {
-    const free = IN_FLIGHT_MAX - this.inFlight.size;
+    const { free } = this.share;
     if (free === 0) {
       await Promise.race(this.inFlight);
       return 0;
     }
     const now = this.clock.now();
-    const claimed = await this.store.claimDue(now, free);
+    const claimed = await this.claim(now, free);
     for (const recovery of claimed) this.begin(recovery);
-    if (claimed.length === free) return 0;
+    const isCrowded = this.share.isAnyFull();
+    if (claimed.length === free || (isCrowded && claimed.length > 0)) this.lookedAt ??= '';
+    if (claimed.length === free || (this.lookedAt ?? '') !== '') return 0;
+    if (isCrowded) return CROWDED_SLEEP_MS;
     const nextDueAt = await this.store.nextDueAt(now);
     const untilMs = nextDueAt === null ? SLEEP_MAX_MS : nextDueAt.getTime() - this.clock.now().getTime();
     return Math.min(Math.max(untilMs, SLEEP_MIN_MS), SLEEP_MAX_MS);
   }
 
+  /** The longest due; but client by client once there is more due than can be taken, or of one client more than it may take. */
+  private async claim(now: Date, free: number): Promise<Recovery[]> {
+    const allowances = this.share.allowances();
+    if (this.lookedAt === null) return this.store.claimDue(now, free, allowances);
+    const { claimed, lastLookedAt } = await this.store.claimFairly(now, free, allowances, this.lookedAt);
+    const isOver = lastLookedAt === null && claimed.length < free && !this.share.isAnyFull();
+    this.lookedAt = isOver ? null : (lastLookedAt ?? '');
+    return claimed;
+  }
+
   private begin(recovery: Recovery): void {
-    const work = this.work(recovery).finally(() => this.inFlight.delete(work));
+    const { clientId } = recovery;
+    this.share.take(clientId);
+    const work = this.work(recovery).finally(() => {
+      this.inFlight.delete(work);
+      this.share.giveBack(clientId);
+      // A place is free that somebody may be waiting for.
+      if (this.lookedAt !== null) this.wake();
+    });
     this.inFlight.add(work);
   }
 
