@@ -40,7 +40,7 @@ export class TestGatewayPorts {
 /** Every room, in the order a payment passes them. Each is registered once, so that its parts exist once. */
 export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Rooms {
   const ports = TestGatewayPorts.register(testGateway);
-  const gateways = GatewaysModule.register({ stripeApiBase: config.stripeApiBase });
+  const gateways = GatewaysModule.register(config);
   const webhooks = WebhooksModule.register(config);
   const shared: Rooms = [ClientDirectoryModule, gateways, webhooks];
   const engine = EngineModule.register(new EngineSettings(config.gatewayTimeoutMs), shared);

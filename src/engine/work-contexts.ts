@@ -41,7 +41,8 @@ export class WorkContexts {
     return {
       client,
       account,
-      gateway: this.gateways.gatewayFor(account),
+      // Somebody waits for what has a bound of time.
+      gateway: this.gateways.gatewayFor(account, timeMs === undefined ? 'background' : 'request'),
       now: () => clientNow(client, this.clock.now()),
       timeLeftMs: () => (timeMs === undefined ? Infinity : timeMs - (this.clock.monotonicMs() - startedMs)),
       callTimeoutMs: this.settings.gatewayTimeoutMs,

@@ -37,6 +37,8 @@ export interface Config {
   readonly stripeApiBase: string | null;
   readonly testGateway: boolean;
   readonly gatewayTimeoutMs: number;
+  /** Calls of one account, all processes together; null: as its gateway publishes. */
+  readonly gatewayCallsPerSecond: number | null;
   readonly egressPorts: readonly number[];
   readonly allowLoopback: boolean;
   /** An HTTP proxy for calls to addresses that merchants gave, credentials included; null: none. Never logged. */
@@ -87,6 +89,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): C
     publicUrl: read.webAddress('REVTAIN_PUBLIC_URL'),
     stripeApiBase: read.webOrigin('STRIPE_API_BASE'),
     gatewayTimeoutMs: read.integer('REVTAIN_GATEWAY_TIMEOUT_MS', 100, 60_000) ?? 20_000,
+    gatewayCallsPerSecond: read.integer('REVTAIN_GATEWAY_CALLS_PER_SECOND', 1, 10_000),
     egressPorts: Object.freeze(read.ports('REVTAIN_EGRESS_PORTS') ?? [443, 8443]),
     egressProxy: read.proxyUrl('REVTAIN_EGRESS_PROXY'),
     webhookRetentionDays: read.integer('REVTAIN_WEBHOOK_RETENTION_DAYS', 7, 3_650),

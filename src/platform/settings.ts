@@ -62,6 +62,11 @@ export const SETTINGS = {
     fallback: '20000',
     meaning: 'deadline of one gateway call, ms',
   },
+  REVTAIN_GATEWAY_CALLS_PER_SECOND: {
+    accepted: 'a whole number from 1 to 10000',
+    fallback: "80 % of Stripe's own limits; elsewhere none",
+    meaning: 'gateway calls per second and account',
+  },
   REVTAIN_EGRESS_PORTS: {
     accepted: 'port numbers from 1 to 65535, by commas',
     fallback: '443,8443',
