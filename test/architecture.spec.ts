@@ -17,7 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   alerts: ['clients', 'platform', 'recovery', 'webhooks'],
   lookup: ['clients', 'platform', 'recovery'],
   audit: ['clients', 'platform'],
-  verify: ['audit', 'clients', 'platform'],
+  verify: ['audit', 'clients', 'platform', 'recovery'],
   health: ['clients', 'gateways', 'platform'],
   'docs-page': ['clients', 'platform'],
   demo: ['platform'],
