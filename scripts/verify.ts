@@ -1,13 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-import { request } from 'undici';
-
-import { hasCode } from '../src/platform/error-facts.js';
 import type { Verification } from '../src/verify/verifier.service.js';
-
-const API = 'http://127.0.0.1:3000';
-const KEY_FILE = '.data/admin.key';
+import { API, KEY_FILE, NotAsked, OperatorApi } from './operator-api.js';
 
 const HELP = `npm run verify -- [--api ${API}] [--admin-key adm_…]
 
@@ -20,9 +14,6 @@ Exit code 0 when all of it holds, 1 when something does not (the offenders are n
   --json       the whole answer
 `;
 
-/** In one line, with what to do about it. */
-class NotAsked extends Error {}
-
 async function main(): Promise<number> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
@@ -31,30 +22,9 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const verification = await ask(values.api ?? API, values['admin-key'] ?? keptKey());
+  const verification = await new OperatorApi(values.api, values['admin-key']).get<Verification>('/api/verify');
   console.log(values.json ? JSON.stringify(verification, null, 2) : linesOf(verification).join('\n'));
   return verification.held ? 0 : 1;
-}
-
-async function ask(api: string, adminKey: string): Promise<Verification> {
-  const answer = await request(`${api.replace(/\/$/, '')}/api/verify`, { headers: { 'x-admin-key': adminKey } }).catch(
-    (error: unknown) => {
-      throw new NotAsked(`${api} does not answer (${error instanceof Error ? error.message : 'unknown'}); give --api`);
-    },
-  );
-  const body = await answer.body.text();
-  if (answer.statusCode === 401) throw new NotAsked('the admin key is refused; give --admin-key');
-  if (answer.statusCode !== 200) throw new NotAsked(`${api} answered ${answer.statusCode}: ${body.slice(0, 200)}`);
-  return JSON.parse(body) as Verification;
-}
-
-function keptKey(): string {
-  try {
-    return readFileSync(KEY_FILE, 'utf8').trim();
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
-    throw new NotAsked(`there is no ${KEY_FILE} here; give --admin-key`);
-  }
 }
 
 function linesOf({ held, durationMs, invariants }: Verification): string[] {

@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type ModuleMetadata } from '@nestjs/common'
 import { ScheduleModule } from '@nestjs/schedule';
 
 import { AlertsModule } from './alerts/alerts.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { CardUpdateModule } from './card-update/card-update.module.js';
 import { ClientDirectoryModule } from './clients/client-directory.module.js';
 import { ClientsModule } from './clients/clients.module.js';
@@ -61,6 +62,7 @@ export function roomsOf(config: Config, testGateway: OwnTestGateway | null): Roo
     SandboxModule.register([...shared, engine, ports]),
     AlertsModule.register(config, [webhooks]),
     LookupModule,
+    AuditModule,
     VerifyModule,
     HealthModule.register(new ReadinessSettings(config.testGateway ? 'test' : 'stripe'), [gateways]),
     DocsPageModule,

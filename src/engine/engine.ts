@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { isConnectionError } from '../platform/db/database.js';
 import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
+import { FairShare } from '../platform/fair-share.js';
 import { Log } from '../platform/logging/log.js';
 import type { Recovery } from './recovery.js';
 import { LeaseLost, RecoveryStore } from './recovery-store.js';
@@ -13,6 +14,8 @@ import { EngineSettings, WorkContexts } from './work-contexts.js';
 const SLEEP_MAX_MS = 500;
 /** Claims closer together than this cost the database more than they gain. */
 const SLEEP_MIN_MS = 5;
+/** While a client has all the places that it may take, what others have due is looked for this often. */
+const CROWDED_SLEEP_MS = 20;
 /** After a failure of the database itself. */
 const BACK_OFF_MS = 1_000;
 
@@ -22,6 +25,10 @@ export class Engine extends BackgroundWork {
   readonly name = 'engine';
   private running = false;
   private readonly inFlight = new Set<Promise<void>>();
+  /** A client may have half of what the others leave: one alone has `inFlightMax`, and the next always finds a place. */
+  private readonly share: FairShare;
+  /** The last client that a fair claim looked at; null when the longest due of all clients are claimed. */
+  private lookedAt: string | null = null;
   private wakeUp: (() => void) | null = null;
   private loop: Promise<void> | null = null;
 
@@ -29,12 +36,13 @@ export class Engine extends BackgroundWork {
     private readonly store: RecoveryStore,
     private readonly worker: Worker,
     private readonly contexts: WorkContexts,
-    private readonly settings: EngineSettings,
+    settings: EngineSettings,
     private readonly clock: Clock,
     private readonly log: Log,
     works: BackgroundWorks,
   ) {
     super();
+    this.share = new FairShare(2 * settings.inFlightMax);
     works.register(this);
   }
 
@@ -64,22 +72,42 @@ export class Engine extends BackgroundWork {
 
   /** Fills the free places and returns how long nothing is due. A sliding window: no batch waits for its slowest. */
   private async turn(): Promise<number> {
-    const free = this.settings.inFlightMax - this.inFlight.size;
+    const { free } = this.share;
     if (free === 0) {
       await Promise.race(this.inFlight);
       return 0;
     }
     const now = this.clock.now();
-    const claimed = await this.store.claimDue(now, free);
+    const claimed = await this.claim(now, free);
     for (const recovery of claimed) this.begin(recovery);
-    if (claimed.length === free) return 0;
+    const isCrowded = this.share.isAnyFull();
+    if (claimed.length === free || (isCrowded && claimed.length > 0)) this.lookedAt ??= '';
+    if (claimed.length === free || (this.lookedAt ?? '') !== '') return 0;
+    if (isCrowded) return CROWDED_SLEEP_MS;
     const nextDueAt = await this.store.nextDueAt(now);
     const untilMs = nextDueAt === null ? SLEEP_MAX_MS : nextDueAt.getTime() - this.clock.now().getTime();
     return Math.min(Math.max(untilMs, SLEEP_MIN_MS), SLEEP_MAX_MS);
   }
 
+  /** The longest due; but client by client once there is more due than can be taken, or of one client more than it may take. */
+  private async claim(now: Date, free: number): Promise<Recovery[]> {
+    const allowances = this.share.allowances();
+    if (this.lookedAt === null) return this.store.claimDue(now, free, allowances);
+    const { claimed, lastLookedAt } = await this.store.claimFairly(now, free, allowances, this.lookedAt);
+    const isOver = lastLookedAt === null && claimed.length < free && !this.share.isAnyFull();
+    this.lookedAt = isOver ? null : (lastLookedAt ?? '');
+    return claimed;
+  }
+
   private begin(recovery: Recovery): void {
-    const work = this.work(recovery).finally(() => this.inFlight.delete(work));
+    const { clientId } = recovery;
+    this.share.take(clientId);
+    const work = this.work(recovery).finally(() => {
+      this.inFlight.delete(work);
+      this.share.giveBack(clientId);
+      // A place is free that somebody may be waiting for.
+      if (this.lookedAt !== null) this.wake();
+    });
     this.inFlight.add(work);
   }
 

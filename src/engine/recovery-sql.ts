@@ -29,27 +29,70 @@ const TAKE = `lease_token = r.lease_token + 1, lease_owner = $1,
   -- A lease that ran out was never handed back: its worker died or stalled with the work in hand.
   crash_count = r.crash_count + CASE WHEN r.lease_until IS NULL THEN 0 ELSE 1 END`;
 
+const CLIENT_NOW = 'client_time($2, c.clock_offset_ms, c.clock_frozen_at, c.clock_frozen_until)';
+// A clock that is being walked: the walker works what falls due on it.
+const NOT_WALKED = '(c.clock_frozen_until IS NULL OR c.clock_frozen_until <= $2)';
+// Clients that have work in hand already, each with how much more it may take; the others may take $7.
+const ALLOWED = 'unnest($5::text[], $6::int[]) AS held (client_id, allowed)';
+
 /**
- * Claims due recoveries of all clients: $1 owner, $2 real now, $3 how many. Live clients by the due index; each test
- * client by its own clock, unless that clock is being walked (the walker works those itself).
+ * Claims due recoveries of all clients, the longest due first: $1 owner, $2 real now, $3 how many, $4 the kinds of work that
+ * this version knows, $5–$7 how many of which client. Live clients by the due index; each test client by its own clock.
  */
 export const CLAIM_DUE = `
   WITH live AS MATERIALIZED (
-    SELECT r.client_id, r.id FROM recoveries r
-    WHERE NOT r.is_test AND r.due_at <= $2 AND ${FREE}
+    SELECT r.client_id, r.id, r.due_at FROM recoveries r
+    WHERE NOT r.is_test AND r.due_at <= $2 AND r.due_kind = ANY ($4) AND ${FREE}
     ORDER BY r.due_at LIMIT $3 FOR UPDATE SKIP LOCKED),
   test AS MATERIALIZED (
-    SELECT due.client_id, due.id FROM clients c CROSS JOIN LATERAL (
+    SELECT due.client_id, due.id, due.due_at FROM clients c CROSS JOIN LATERAL (
       SELECT r.client_id, r.id, r.due_at FROM recoveries r
-      WHERE r.client_id = c.id AND r.is_test
-        AND r.due_at <= client_time($2, c.clock_offset_ms, c.clock_frozen_at, c.clock_frozen_until) AND ${FREE}
-      ORDER BY r.due_at LIMIT $3 FOR UPDATE SKIP LOCKED) due
-    WHERE c.is_test AND (c.clock_frozen_until IS NULL OR c.clock_frozen_until <= $2)
+      WHERE r.client_id = c.id AND r.is_test AND r.due_at <= ${CLIENT_NOW} AND r.due_kind = ANY ($4) AND ${FREE}
+      ORDER BY r.due_at LIMIT $7 FOR UPDATE SKIP LOCKED) due
+    WHERE c.is_test AND ${NOT_WALKED}
     LIMIT $3),
-  due AS (SELECT * FROM live UNION ALL SELECT * FROM test LIMIT $3)
+  ranked AS (
+    SELECT each.*, row_number() OVER (PARTITION BY client_id ORDER BY due_at) AS place
+    FROM (SELECT * FROM live UNION ALL SELECT * FROM test) each),
+  due AS (
+    SELECT ranked.client_id, ranked.id FROM ranked LEFT JOIN ${ALLOWED} USING (client_id)
+    WHERE place <= coalesce(held.allowed, $7) ORDER BY due_at LIMIT $3)
   UPDATE recoveries r SET ${TAKE} FROM due
   WHERE r.client_id = due.client_id AND r.id = due.id
   RETURNING ${ALL}`;
+
+/** Clients that one fair claim looks at: some 10 µs each. */
+export const CLIENTS_LOOKED_AT = 500;
+
+/**
+ * As `CLAIM_DUE`, but client by client, so that one with a million due is passed by without reading them: $8 the client that
+ * the last claim looked at last. Each client in its turn gives one, then each its second. Answers also the last client
+ * looked at, null after the last of all.
+ */
+export const CLAIM_FAIRLY = `
+  WITH RECURSIVE looked_at AS (
+    (SELECT r.client_id, 1 AS nth FROM recoveries r WHERE r.due_at IS NOT NULL AND r.client_id > $8
+     ORDER BY r.client_id LIMIT 1)
+    UNION ALL
+    SELECT next.client_id, l.nth + 1 FROM looked_at l CROSS JOIN LATERAL (
+      SELECT r.client_id FROM recoveries r WHERE r.due_at IS NOT NULL AND r.client_id > l.client_id
+      ORDER BY r.client_id LIMIT 1) next
+    WHERE l.nth < ${CLIENTS_LOOKED_AT}),
+  free AS MATERIALIZED (
+    SELECT each.* FROM looked_at l JOIN clients c ON c.id = l.client_id LEFT JOIN ${ALLOWED} ON held.client_id = l.client_id
+    CROSS JOIN LATERAL (
+      SELECT r.client_id, r.id, r.due_at FROM recoveries r
+      WHERE r.client_id = l.client_id AND r.due_at IS NOT NULL AND r.due_kind = ANY ($4) AND ${FREE}
+        AND r.due_at <= CASE WHEN c.is_test THEN ${CLIENT_NOW} ELSE $2 END AND NOT (c.is_test AND NOT ${NOT_WALKED})
+      ORDER BY r.due_at LIMIT coalesce(held.allowed, $7) FOR UPDATE SKIP LOCKED) each),
+  due AS (
+    SELECT client_id, id FROM (
+      SELECT *, row_number() OVER (PARTITION BY client_id ORDER BY due_at) AS place FROM free) ranked
+    ORDER BY place, due_at LIMIT $3),
+  claimed AS (
+    UPDATE recoveries r SET ${TAKE} FROM due WHERE r.client_id = due.client_id AND r.id = due.id RETURNING r.*)
+  SELECT ${ALL}, CASE WHEN seen.clients = ${CLIENTS_LOOKED_AT} THEN seen.last END AS last_looked_at
+  FROM (SELECT count(*) AS clients, max(client_id) AS last FROM looked_at) seen LEFT JOIN claimed r ON true`;
 
 /** Claims what one client has due by an instant of its own clock: $1 owner, $2 client, $3 instant, $4 how many. */
 export const CLAIM_DUE_OF_CLIENT = `
@@ -84,13 +127,13 @@ export const RELEASE_LEASE = `
   UPDATE recoveries SET lease_owner = NULL, lease_until = NULL
   WHERE client_id = $1 AND id = $2 AND lease_token = $3`;
 
-/** When the next recovery falls due, in real time: $1 real now. Expired leases count as due. */
+/** When the next recovery falls due, in real time: $1 real now, $2 the kinds known. Expired leases count as due. */
 export const NEXT_DUE = `
   SELECT least(
-    (SELECT min(r.due_at) FROM recoveries r WHERE r.due_at IS NOT NULL AND NOT r.is_test AND ${FREE}),
+    (SELECT min(r.due_at) FROM recoveries r WHERE r.due_at IS NOT NULL AND NOT r.is_test AND r.due_kind = ANY ($2) AND ${FREE}),
     (SELECT min(due.due_at - c.clock_offset_ms * interval '1 millisecond')
      FROM clients c CROSS JOIN LATERAL (
-       SELECT r.due_at FROM recoveries r WHERE r.client_id = c.id AND r.is_test AND r.due_at IS NOT NULL AND ${FREE}
+       SELECT r.due_at FROM recoveries r WHERE r.client_id = c.id AND r.is_test AND r.due_at IS NOT NULL AND r.due_kind = ANY ($2) AND ${FREE}
        ORDER BY r.due_at LIMIT 1) due
      WHERE c.is_test AND (c.clock_frozen_until IS NULL OR c.clock_frozen_until <= $1))) AS next_due_at`;
 

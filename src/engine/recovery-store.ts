@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { State } from '../recovery/facts.js';
 import { Ids } from '../platform/ids.js';
 import { Clock } from '../platform/clock.js';
+import type { Allowances } from '../platform/fair-share.js';
 import {
   Database,
   type Scope,
@@ -13,7 +14,7 @@ import {
 } from '../platform/db/database.js';
 import type { Change } from './change.js';
 import { insertStatement, saveStatement, type AcceptedUnder, type Obstacles } from './change-statement.js';
-import { attemptFromRow, recoveryFromRow, type Attempt, type Recovery } from './recovery.js';
+import { attemptFromRow, DUE_KINDS, recoveryFromRow, type Attempt, type Recovery } from './recovery.js';
 import * as sql from './recovery-sql.js';
 
 const WORKER: Scope = { role: 'worker' };
@@ -77,8 +78,30 @@ export class RecoveryStore {
     });
   }
 
-  async claimDue(realNow: Date, countMax: number): Promise<Recovery[]> {
-    return this.claim({ name: 'claim_due', text: sql.CLAIM_DUE, values: [this.owner, realNow, countMax] });
+  /** What is longest due, of no client more than it is allowed. */
+  async claimDue(realNow: Date, countMax: number, allowances: Allowances = boundless(countMax)): Promise<Recovery[]> {
+    const values = this.claimValues(realNow, countMax, allowances);
+    return this.claim({ name: 'claim_due', text: sql.CLAIM_DUE, values });
+  }
+
+  /**
+   * Some of each client in turn, whatever another one has due, beginning behind the client `after`. `lastLookedAt` is null
+   * when all clients were looked at.
+   */
+  async claimFairly(
+    realNow: Date,
+    countMax: number,
+    allowances: Allowances,
+    after: string,
+  ): Promise<{ claimed: Recovery[]; lastLookedAt: string | null }> {
+    const { rows } = await this.database.query<Record<string, unknown>>(WORKER, {
+      name: 'claim_fairly',
+      text: sql.CLAIM_FAIRLY,
+      values: [...this.claimValues(realNow, countMax, allowances), after],
+    });
+    const lastLookedAt = (rows[0]?.['last_looked_at'] ?? null) as string | null;
+    const found = rows.filter(({ id }) => id !== null).map(({ last_looked_at: _, ...row }) => row);
+    return { claimed: found.map(recoveryFromRow), lastLookedAt };
   }
 
   async claimDueOfClient(clientId: string, until: Date, countMax: number): Promise<Recovery[]> {
@@ -112,7 +135,7 @@ export class RecoveryStore {
     const { rows } = await this.database.query<{ next_due_at: Date | null }>(WORKER, {
       name: 'next_due',
       text: sql.NEXT_DUE,
-      values: [realNow],
+      values: [realNow, DUE_KINDS],
     });
     return rows[0]?.next_due_at ?? null;
   }
@@ -218,8 +241,16 @@ export class RecoveryStore {
     return this.database.transaction({ role: 'tenant', clientId }, work);
   }
 
+  private claimValues(realNow: Date, countMax: number, { clientIds, allowed, others }: Allowances): unknown[] {
+    return [this.owner, realNow, countMax, DUE_KINDS, clientIds, allowed, others];
+  }
+
   private async claim(statement: Statement): Promise<Recovery[]> {
     const { rows } = await this.database.query(WORKER, statement);
     return rows.map((row) => recoveryFromRow(row as Record<string, unknown>));
   }
+}
+
+function boundless(countMax: number): Allowances {
+  return { clientIds: [], allowed: [], others: countMax };
 }

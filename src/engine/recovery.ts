@@ -12,20 +12,22 @@ import type {
 } from '../recovery/facts.js';
 import { policyFromJson, policyToJson, type PolicyJson } from '../recovery/policy.js';
 
-/** What the engine does when a recovery falls due. */
-export type DueKind =
+/** What the engine does when a recovery falls due. Work of another kind is left to a version that knows it. */
+export const DUE_KINDS = [
   /** Charge it (a scheduled retry, or the first charge). */
-  | 'charge'
+  'charge',
   /** Finish the readings that the gateway could not answer at acceptance, then take the first step. */
-  | 'accept'
+  'accept',
   /** Read what became of a charge that is unknown, or still at the bank. */
-  | 'settle'
+  'settle',
   /** See whether the customer has authenticated. */
-  | 'authentication'
+  'authentication',
   /** The second step of a simulated outcome. */
-  | 'simulated'
+  'simulated',
   /** Cancel our own open payment at the gateway: the recovery itself has ended. */
-  | 'cancel_payment';
+  'cancel_payment',
+] as const;
+export type DueKind = (typeof DUE_KINDS)[number];
 
 /** One row of `recoveries`, as the engine works on it. Amounts in minor units, instants on the client's clock. */
 export interface Recovery {

@@ -15,7 +15,7 @@ export class EngineSettings {
   constructor(
     /** How long one gateway call may take (REVTAIN_GATEWAY_TIMEOUT_MS). */
     readonly gatewayTimeoutMs: number,
-    /** Due recoveries that one process works at once (REVTAIN_IN_FLIGHT). */
+    /** Due recoveries of one client that one process works at once; of all clients twice as many (REVTAIN_IN_FLIGHT). */
     readonly inFlightMax: number,
   ) {}
 }
@@ -46,7 +46,8 @@ export class WorkContexts {
     return {
       client,
       account,
-      gateway: this.gateways.gatewayFor(account),
+      // Somebody waits for what has a bound of time.
+      gateway: this.gateways.gatewayFor(account, timeMs === undefined ? 'background' : 'request'),
       now: () => clientNow(client, this.clock.now()),
       timeLeftMs: () => (timeMs === undefined ? Infinity : timeMs - (this.clock.monotonicMs() - startedMs)),
       callTimeoutMs: this.settings.gatewayTimeoutMs,

@@ -26,7 +26,7 @@ describe('the registry', () => {
 
   it('follows the test gateway to the address it has now', async () => {
     const address = new TestGatewayAddress();
-    const own = new GatewayRegistry(new SystemClock(), address, null);
+    const own = new GatewayRegistry(new SystemClock(), address, { stripeApiBase: null });
     const test = own.gatewayFor(testAccount);
     await expect(test.charge(testAccount, onPayment, options)).resolves.toMatchObject({ kind: 'back_off' });
     await expect(test.readPayment(testAccount, 'pi_1', options)).resolves.toMatchObject({ kind: 'unavailable' });
@@ -40,7 +40,7 @@ describe('the registry', () => {
   });
 
   it('keeps the two providers apart', async () => {
-    const own = new GatewayRegistry(new SystemClock(), new TestGatewayAddress(), null);
+    const own = new GatewayRegistry(new SystemClock(), new TestGatewayAddress(), { stripeApiBase: null });
     expect(own.gatewayFor(account)).not.toBe(own.gatewayFor(testAccount));
     await own.onApplicationShutdown();
   });

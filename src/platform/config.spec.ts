@@ -47,6 +47,7 @@ describe('the settings, when nothing is set', () => {
       stripeConnect: null,
       testGateway: true,
       gatewayTimeoutMs: 20_000,
+      gatewayCallsPerSecond: null,
       egressPorts: [443, 8443],
       egressProxy: null,
       webhookRetentionDays: null,
@@ -111,6 +112,7 @@ describe('the settings, when given', () => {
     [{ STRIPE_API_BASE: 'http://127.0.0.1:12111/' }, { stripeApiBase: 'http://127.0.0.1:12111' }],
     [{ REVTAIN_EGRESS_PORTS: '443, 9443' }, { egressPorts: [443, 9443] }],
     [{ REVTAIN_GATEWAY_TIMEOUT_MS: '1500' }, { gatewayTimeoutMs: 1500 }],
+    [{ REVTAIN_GATEWAY_CALLS_PER_SECOND: '40' }, { gatewayCallsPerSecond: 40 }],
     [
       { REVTAIN_DATABASE_POOL: '1', LOG_LEVEL: 'warn' },
       { databasePoolMax: 1, logLevel: 'warn' },
@@ -154,6 +156,7 @@ describe('a bad or missing setting', () => {
     ['STRIPE_API_BASE', ['localhost:12111', 'http://127.0.0.1:12111/v1', 'http://k@127.0.0.1']],
     ['REVTAIN_TEST_GATEWAY', ['true', '1', 'ON']],
     ['REVTAIN_GATEWAY_TIMEOUT_MS', ['0', '99', '60001', '20s']],
+    ['REVTAIN_GATEWAY_CALLS_PER_SECOND', ['0', '10001', '2.5']],
     ['REVTAIN_EGRESS_PORTS', ['0', '443;8443', '443,', '70000']],
     [
       'REVTAIN_EGRESS_PROXY',

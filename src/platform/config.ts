@@ -41,6 +41,8 @@ export interface Config {
   readonly gatewayTimeoutMs: number;
   /** Due recoveries that the engine of this process works at once. */
   readonly inFlightMax: number;
+  /** Calls of one account, all processes together; null: as its gateway publishes. */
+  readonly gatewayCallsPerSecond: number | null;
   readonly egressPorts: readonly number[];
   readonly allowLoopback: boolean;
   /** An HTTP proxy for calls to addresses that merchants gave, credentials included; null: none. Never logged. */
@@ -95,6 +97,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, keysOf = loadOrCreateKeys): C
     stripeConnect: readStripeConnect(read),
     gatewayTimeoutMs: read.integer('REVTAIN_GATEWAY_TIMEOUT_MS', 100, 60_000) ?? 20_000,
     inFlightMax: read.integer('REVTAIN_IN_FLIGHT', 1, 512) ?? 64,
+    gatewayCallsPerSecond: read.integer('REVTAIN_GATEWAY_CALLS_PER_SECOND', 1, 10_000),
     egressPorts: Object.freeze(read.ports('REVTAIN_EGRESS_PORTS') ?? [443, 8443]),
     egressProxy: read.proxyUrl('REVTAIN_EGRESS_PROXY'),
     webhookRetentionDays: read.integer('REVTAIN_WEBHOOK_RETENTION_DAYS', 7, 3_650),

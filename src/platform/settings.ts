@@ -75,7 +75,12 @@ export const SETTINGS = {
   REVTAIN_IN_FLIGHT: {
     accepted: 'a whole number from 1 to 512',
     fallback: '64',
-    meaning: 'due recoveries that one process works at once',
+    meaning: 'due recoveries of one client that one process works at once',
+  },
+  REVTAIN_GATEWAY_CALLS_PER_SECOND: {
+    accepted: 'a whole number from 1 to 10000',
+    fallback: "80 % of Stripe's own limits; elsewhere none",
+    meaning: 'gateway calls per second and account',
   },
   REVTAIN_EGRESS_PORTS: {
     accepted: 'port numbers from 1 to 65535, by commas',

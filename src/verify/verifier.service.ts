@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
+import { Auditor } from '../audit/auditor.service.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/db/database.js';
 import { INVARIANTS, type Invariant } from './invariants.js';
@@ -39,6 +40,7 @@ export interface Verification {
 export class Verifier {
   constructor(
     private readonly database: Database,
+    private readonly auditor: Auditor,
     private readonly clock: Clock,
   ) {}
 
@@ -48,8 +50,19 @@ export class Verifier {
     const invariants: CheckedInvariant[] = [];
     // One after the other: a check must not take the connections that payments need.
     for (const invariant of INVARIANTS) invariants.push(await this.check(invariant));
+    invariants.push(await this.auditChain());
     const held = invariants.every((each) => each.held);
     return { held, checkedAt, durationMs: Math.round(this.clock.monotonicMs() - startedMs), invariants };
+  }
+
+  /** The timeline itself: what is said above of it counts only if nobody has written it anew. */
+  private async auditChain(): Promise<CheckedInvariant> {
+    const { held, count, offences } = await this.auditor.audit();
+    const offenders = offences.slice(0, OFFENDERS_MAX).map(({ kind, clientId, transactionId, detail }) => {
+      return { clientId, transactionId, detail: `${kind}: ${detail}` };
+    });
+    const meaning = 'every event of the timeline reads as when it was linked, and the chain ends where it was signed';
+    return { name: 'audit_chain_holds', meaning, held, offenders, count };
   }
 
   private async check({ name, meaning, sql }: Invariant): Promise<CheckedInvariant> {

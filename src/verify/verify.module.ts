@@ -1,5 +1,6 @@
 import { Controller, Get, Module } from '@nestjs/common';
 
+import { AuditModule } from '../audit/audit.module.js';
 import { AdminOnly } from '../clients/access.js';
 import { Verifier, type Verification } from './verifier.service.js';
 
@@ -15,5 +16,5 @@ export class VerifyController {
   }
 }
 
-@Module({ controllers: [VerifyController], providers: [Verifier] })
+@Module({ imports: [AuditModule], controllers: [VerifyController], providers: [Verifier] })
 export class VerifyModule {}

@@ -278,7 +278,7 @@ describe('the dispatcher', () => {
       // As when a newer recovery of the debt is stored as paid in the statement that accepts it.
       const newer = await room.newRecovery(clientId, 'inv_quiet');
       await room.sql(
-        `UPDATE recoveries SET state = 'succeeded', recovered_at = now(), due_at = NULL, due_kind = NULL WHERE id = $1`,
+        `UPDATE recoveries SET state = 'succeeded', sequence = 1, recovered_at = now(), due_at = NULL, due_kind = NULL WHERE id = $1`,
         [newer.id],
       );
       room.startDispatcher();

@@ -18,7 +18,7 @@ export async function startGatewayBench(): Promise<{ open(): Promise<GatewayBenc
   const own = await ownTestGateway();
   const address = new TestGatewayAddress();
   address.set(own.gateway.url);
-  const registry = new GatewayRegistry(new SystemClock(), address, null);
+  const registry = new GatewayRegistry(new SystemClock(), address, { stripeApiBase: null });
   const open = async (): Promise<GatewayBench> => {
     const test = await own.newAccount();
     const account: GatewayAccount = { clientId: test.accountId, provider: 'test', secretKey: test.secretKey };

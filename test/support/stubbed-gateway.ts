@@ -15,7 +15,7 @@ export interface StubbedGateway {
 
 export async function stubbedGateway(): Promise<StubbedGateway> {
   const stub = await StubStripe.start();
-  const registry = new GatewayRegistry(new SystemClock(), new TestGatewayAddress(), stub.url.origin);
+  const registry = new GatewayRegistry(new SystemClock(), new TestGatewayAddress(), { stripeApiBase: stub.url.origin });
   const close = async (): Promise<void> => {
     await registry.onApplicationShutdown();
     await stub.stop();

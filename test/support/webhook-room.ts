@@ -77,7 +77,8 @@ interface Booking {
 // What the engine's statement does, cut to the parts that this room adds to it.
 const BOOK = `
   WITH guarded AS (
-    UPDATE recoveries SET state = $1, sequence = sequence + $2, end_reason = $3, recovered_at = $4, due_at = $7, due_kind = $8
+    -- A step and a round of its own, so that the database lets any state follow any other.
+    UPDATE recoveries SET state = $1, sequence = sequence + greatest($2, 1), round = round + 1, end_reason = $3, recovered_at = $4, due_at = $7, due_kind = $8
     WHERE client_id = $9 AND id = $10 AND lease_token = $11 RETURNING client_id, id, state),
   ${outboxCtes({ events: '$5', realNow: '$6' })},
   ${supersedeCtes({ guarded: 'guarded', realNow: '$6' })}

@@ -3,8 +3,8 @@ import { isNativeError } from 'node:util/types';
 import type Stripe from 'stripe';
 import { Agent, type Dispatcher } from 'undici';
 
-/** Sockets kept per origin; the engine's own concurrency stays below it, so that one slow merchant holds up nobody. */
-const CONNECTIONS_MAX = 256;
+/** Sockets kept per origin; the gates (limits/) let fewer calls on the wire, so that one slow merchant holds up nobody. */
+const CONNECTIONS_MAX = 512;
 /** Four bytes of JSON per field and 100 payments with their charges stay far below; more is no answer of Stripe's. */
 const REPLY_BYTES_MAX = 16 * 1024 * 1024;
 /** Below Stripe's own idle limit, so that we close an idle socket before the other side does. */

@@ -88,6 +88,12 @@ export class Vault {
     return !sealed.subarray(1, NONCE_AT).equals(this.currentKeyId);
   }
 
+  /** A 32-byte key for another purpose than sealing, made of each master key: of the current one first. */
+  subkeys(purpose: string): Buffer[] {
+    const derive = (key: Buffer) => Buffer.from(hkdfSync('sha256', key, 'revtain/subkey/v1', purpose, 32));
+    return [...this.masterKeys.values()].map(derive);
+  }
+
   private dataKey(masterKeyId: string, clientId: string): Buffer {
     const name = `${masterKeyId}|${clientId}`;
     const kept = this.dataKeys.get(name);
