@@ -63,6 +63,42 @@ describe('advice', () => {
     expect(advice.recommendedActionReason).not.toBe('');
   });
 
+  it.each([
+    ['possibly_paid', 'A payment of this amount may have been made already.'],
+    ['amount_changed', 'The invoice no longer has the amount that was asked for.'],
+    ['original_transaction_open', 'The original payment is still open; cancel it, or send what it has.'],
+    ['token_not_reusable', 'The payment method can be charged once only.'],
+    ['not_authenticated', 'The bank wants the customer to authenticate this payment.'],
+    ['configuration', 'The payment can not be made, for a reason that no retry or new card mends.'],
+    ['disputed', 'The original charge is disputed.'],
+    ['refunded', 'The original charge was refunded.'],
+    ['never_charge', 'The payment method must not be charged again. Ask the customer for another payment method.'],
+    ['voided', 'The recovery was cancelled; nothing more is tried.'],
+    ['holdout', 'Control group: nothing was attempted.'],
+  ] as const)('gives the reason of the end %s: %s', (endReason, reason) => {
+    expect(adviceFor(ended(endReason, 'stolen_card')).recommendedActionReason).toBe(reason);
+  });
+
+  it.each([
+    ['queued', 'A retry is scheduled; nothing needs to be done.'],
+    ['in_progress', 'The payment is with the bank; its outcome follows by webhook.'],
+    ['reconciling', 'The outcome of the last charge is being looked up; it follows by webhook.'],
+    ['action_required', 'The bank wants the customer to authenticate this payment.'],
+    ['succeeded', 'The payment was collected; nothing needs to be done.'],
+  ] as const)('gives the reason in state %s: %s', (state, reason) => {
+    expect(adviceFor(open(state)).recommendedActionReason).toBe(reason);
+  });
+
+  it('asks the merchant’s own team where the row wants a review, and says so', () => {
+    const { recommendedActionReason } = adviceFor(ended('never_charge', 'fraudulent'));
+    expect(recommendedActionReason).toBe(
+      'The payment method must not be charged again. The decline asks for a look by your team.',
+    );
+    const twice = adviceFor({ ...open('succeeded'), paidTwice: true });
+    expect(twice.recommendedActionReason).toBe('The customer paid twice: refund one of the payments.');
+    expect(adviceFor({ ...open('failed'), route: null }).declineCategory).toBeNull();
+  });
+
   it('carries the detail of what was found after acceptance', () => {
     const advice = adviceFor(ended('configuration', null, 'amount_mismatch'));
     expect(advice).toMatchObject({ recommendedAction: 'manual_review', recommendedActionDetail: 'amount_mismatch' });
@@ -191,7 +227,8 @@ describe('wording', () => {
     expect(errorFor('failed', 'told')).toBe('told');
     expect(errorFor('blocked', 'told')).toBe(blockedError('blocked'));
     expect(errorFor('action_required', 'told')).toBe(blockedError('action_required'));
-    expect(blockedError('blocked')).toMatch(/^Recovery blocked: /);
+    expect(blockedError('blocked')).toBe('Recovery blocked: this payment method must not be charged.');
+    expect(blockedError('action_required')).toBe('Recovery blocked: customer authentication is required.');
   });
 
   it('never promises the customer another try at the end', () => {

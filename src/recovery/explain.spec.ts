@@ -131,6 +131,50 @@ describe('an explanation', () => {
     ],
   ])('names what won: %s', (_, signals, winner) => expect(winnerOf(explain(signals))).toEqual([winner]));
 
+  it('says in words what each rule weighed', () => {
+    const says = (told: ReturnType<typeof explain>, name: string) =>
+      told.weighed.find((one) => one.rule.startsWith(name))?.says;
+    const visa = explain({ declineCode: 'do_not_honor', networkDeclineCode: '14' });
+    expect(says(visa, 'listed_code')).toBe('blended, may be charged, Generic issuer refusal without a reason');
+    expect(says(visa, 'network_code')).toBe('visa 14, Visa category 1: not charged');
+    expect(says(visa, 'network_limit:visa_category_1')).toBe('1 of 1: never again');
+    const mastercard = { declineCode: 'insufficient_funds', brand: 'mastercard', networkDeclineCode: '51' };
+    const waiting = explain({ ...mastercard, networkAdviceCode: '24' });
+    expect(says(waiting, 'network_code')).toBe('mastercard 51: may be charged later');
+    expect(says(waiting, 'advice_code:mastercard_24')).toBe('wait: stops nothing');
+    expect(says(waiting, 'network_limit:mastercard_advice_24')).toMatch(
+      /^1 of 1: full until 2026-06-03T13:00:00.000Z$/,
+    );
+    const stopped = explain({ declineCode: 'do_not_honor', adviceCode: 'do_not_try_again' });
+    expect(says(stopped, 'advice_code')).toBe('never: not charged');
+    expect(says(stopped, 'scheduled')).toBeUndefined();
+    expect(says(explain({ declineCode: 'zz_9' }), 'unlisted_code')).toBe('no table lists "zz_9": handled with care');
+    expect(says(explain({}), 'no_code')).toBe('no code was named: as a generic decline');
+    const india = explain({ declineCode: 'do_not_honor' }, { attempts: 0, cardCountry: 'IN' });
+    expect(says(india, 'india_without_mandate')).toBe('the customer must authenticate');
+    expect(says(explain({ declineCode: 'do_not_honor' }, { cardCountry: 'IN' }), 'india')).toBeUndefined();
+    expect(says(explain({ declineCode: 'do_not_honor' }, { attempts: 0 }), 'india')).toBeUndefined();
+  });
+
+  it('says how many charges were made, how many slots there are, and when the last charge may come', () => {
+    const spent = explain({ declineCode: 'do_not_honor' }, { attempts: 4 });
+    const says = (name: string) => spent.weighed.find((one) => one.rule === name)?.says;
+    expect(says('attempts_spent')).toBe('4 of 4 charges made');
+    expect(says('nothing_fits')).toBe('the last charge an hour before 2026-07-01T12:00:00.000Z');
+    expect(says('scheduled:ambiguous')).toBe('slots 48 h, 120 h, 216 h, 336 h from the failed charge');
+    const patient = explain({ declineCode: 'insufficient_funds', brand: null }, { attempts: 3 }, { attemptsMax: 8 });
+    const next = patient.weighed.find((one) => one.rule === 'scheduled:funds')?.says;
+    expect(next).toMatch(/^slots 72 h, 168 h, 288 h, 432 h from the failed charge; next slot 2026-06-/);
+    const last = explain({ declineCode: 'insufficient_funds', brand: null }, { attempts: 5 }, { attemptsMax: 8 });
+    expect(last.weighed.find((one) => one.rule === 'scheduled:funds')?.says).toMatch(/; none is left$/);
+  });
+
+  it('tells a rule that no signal brought in last, as the one that decides', () => {
+    const { decision, weighed } = explain({ declineCode: 'gateway_timeout' }, { attempts: 0 });
+    const { name: rule, source } = decision.rule;
+    expect(weighed.at(-1)).toEqual({ rule, source, says: 'decides here', won: true });
+  });
+
   it('shows notBefore, waits, limits and blackout hours among what was weighed', () => {
     const request = {
       notBefore: new Date('2026-06-20T00:00:00Z'),

@@ -106,6 +106,37 @@ describe('Visa: re-attempts of one amount on one card in 30 days', () => {
   });
 });
 
+describe('a stolen card', () => {
+  const card = { paymentMethodToken: 'pm_card_visa' };
+
+  it('named by the network’s own code is charged for no debt: nothing of it is declined, and the words say so', async () => {
+    const first = await merchant.execute({ ...card, originalNetworkDeclineCode: '43' });
+    expect(seen(first)).toMatchObject({ http: 403, state: 'blocked', attemptCount: 0 });
+    const other = await merchant.execute({ ...card, amount: 2600, reference: 'another debt' });
+    expect(seen(other)).toMatchObject({ http: 200, state: 'failed', endReason: 'hard_decline', attemptCount: 0 });
+    expect(other.body.message).toBe('The payment method can not be charged again; nothing was charged.');
+    expect(await timelineRules(other.body.transactionId)).toContain('network_limit:visa_category_1');
+    expect(await merchant.ledger()).toEqual([]);
+  });
+
+  it('named by the gateway’s code alone is charged for its own debt no more', async () => {
+    const reference = 'its debt';
+    await merchant.execute({ ...card, reference, originalDeclineCode: 'stolen_card' });
+    expect(seen(await merchant.execute({ ...card, reference }))).toMatchObject({ http: 403, state: 'blocked' });
+    const other = await merchant.execute({ ...card, amount: 2600, reference: 'another debt' });
+    expect(seen(other)).toMatchObject({ http: 200, state: 'succeeded' });
+  });
+});
+
+it('a debt that a full limit ends before any charge says so, and does not speak of declines', async () => {
+  const priors = priorAttempts(VISA_CHARGES_MAX, 20 * DAY_MS);
+  const policy = { deadlineAt: later(new Date(), 5 * DAY_MS) };
+  const { body } = await merchant.execute({ paymentMethodToken: 'pm_card_visa', priorAttempts: priors, policy });
+  expect(body).toMatchObject({ state: 'failed', endReason: 'exhausted', attemptCount: 0 });
+  expect(body.message).toBe('No charge was possible in time; nothing was charged.');
+  expect(body.recommendedActionReason).toMatch(/^No charge was possible in time\./);
+});
+
 describe('Mastercard', () => {
   it('9 declines of a card in 24 hours, whatever their amounts and debts; the next comes a day later', async () => {
     const answers = await Promise.all(
