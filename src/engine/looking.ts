@@ -77,7 +77,7 @@ export class Looking {
     const reading = await this.read(recovery, context);
     if (reading === null) return this.unchanged(recovery);
     if (reading.kind !== 'found') return this.unread(recovery);
-    const decision = await this.decide(recovery, reading.value, context);
+    const decision = await this.decide(recovery, reading.value);
     if (decision !== null) return this.finish(readingEnds(recovery, decision, context, 'later'), context);
     const declined = newFailure(recovery, reading.value);
     return declined === null
@@ -126,11 +126,7 @@ export class Looking {
   }
 
   /** What the reading ends; null where the debt is still owed, or only the next charge may touch it. */
-  private async decide(
-    recovery: Recovery,
-    read: OriginalFacts,
-    context: WorkContext,
-  ): Promise<OriginalDecision | null> {
+  private async decide(recovery: Recovery, read: OriginalFacts): Promise<OriginalDecision | null> {
     const facts = debtFacts(recovery);
     const decision =
       read.kind === 'invoice'
