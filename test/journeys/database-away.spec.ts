@@ -28,7 +28,7 @@ describe('the database goes away in the middle of a charge', () => {
       expect(second.status).toBe(200);
       expect(second.body).toMatchObject({
         state: 'succeeded',
-        transactionId: first.body.existingTransactionId as string,
+        transactionId: (first.body as Record<string, string>)['existingTransactionId'],
       });
       expect((await execute(sent)).text).toBe(second.text);
     } finally {
