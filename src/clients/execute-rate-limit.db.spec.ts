@@ -107,6 +107,19 @@ describe('ExecuteRateLimit', () => {
     expect((await limit?.take(raised))?.granted).toBe(0);
   });
 
+  it('a burst takes what it needs, and not a chunk for each caller', async () => {
+    const who = await caller(10_000);
+    const [one, other] = processes();
+    const burst = await Promise.all(Array.from({ length: 150 }, () => one?.take(who)));
+    expect(burst.every((each) => each?.granted === 1)).toBe(true);
+    const { rows } = await databases[0].query<{ used: number }>(
+      { role: 'tenant', clientId: who.clientId },
+      { text: 'SELECT used FROM rate_windows' },
+    );
+    expect(rows).toEqual([{ used: 200 }]);
+    expect((await other?.take(who))?.granted).toBe(1);
+  });
+
   it('grants of a batch what is left, and counts a high limit with few writes', async () => {
     const [limit] = processes();
     const small = await caller(10);

@@ -27,6 +27,8 @@ interface Window {
   inHand: number;
   /** All that was taken by all processes, as last seen. */
   used: number;
+  /** A chunk that is on its way: whoever finds nothing in hand meanwhile waits for it, instead of taking one more. */
+  taking: Promise<void> | null;
 }
 
 /**
@@ -46,8 +48,7 @@ export class ExecuteRateLimit {
   async take(caller: Caller, count = 1): Promise<Allowance> {
     const nowMs = this.clock.now().getTime();
     const window = await this.currentWindow(caller, nowMs);
-    const missing = count - window.inHand;
-    if (missing > 0 && window.used < window.limit) await this.takeChunk(caller, window, missing);
+    while (count > window.inHand && window.used < window.limit) await this.takeMore(caller, window, count);
 
     const granted = Math.min(count, window.inHand);
     window.inHand -= granted;
@@ -62,12 +63,19 @@ export class ExecuteRateLimit {
     const known = this.windows.get(keyId);
     if (known?.startMs === startMs && known.limit === limit) return known;
 
-    const window = { startMs, limit, inHand: 0, used: 0 };
+    const window = { startMs, limit, inHand: 0, used: 0, taking: null };
     if (this.windows.size >= KEYS_MAX) this.windows.clear();
     this.windows.set(keyId, window);
     const scope = { role: 'tenant', clientId } as const;
     await this.database.query(scope, { ...FORGET_EARLIER, values: [clientId, keyId, new Date(startMs)] });
     return window;
+  }
+
+  private takeMore(caller: Caller, window: Window, count: number): Promise<void> {
+    const take = () => this.takeChunk(caller, window, count - window.inHand);
+    if (window.limit <= COUNTED_SINGLY_MAX) return take();
+    window.taking ??= take().finally(() => (window.taking = null));
+    return window.taking;
   }
 
   private async takeChunk({ clientId, keyId }: Caller, window: Window, missing: number): Promise<void> {

@@ -175,6 +175,7 @@ describe('a bad or missing setting', () => {
     ['REVTAIN_DEMO_RECEIVER_PORT', ['65536']],
     ['LOG_LEVEL', ['verbose']],
     ['REVTAIN_DATABASE_POOL', ['0', '201']],
+    ['REVTAIN_IN_FLIGHT', ['0', '513']],
   ])('%s is refused in one line that names it and what is accepted', (name, values) => {
     for (const value of values) {
       const { setting, message } = refusalOf({ [name]: value });

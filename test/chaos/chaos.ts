@@ -247,7 +247,7 @@ export class Chaos {
 
   private async end(): Promise<void> {
     this.failing = false;
-    await Promise.all(this.services.map((each) => each?.kill()));
+    for (const each of this.services) await each?.kill();
     await this.proxy.stop();
     await this.receiver.stop();
     await this.rows.end();

@@ -211,7 +211,7 @@ export class Drill {
       case 'read_only':
         return this.readOnly(victim);
       default:
-        return Promise.resolve(new Map()); // The process has cut its wires itself, and goes on.
+        return Promise.resolve(new Map<string, number>()); // The process has cut its wires itself, and goes on.
     }
   }
 

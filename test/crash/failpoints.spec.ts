@@ -3,8 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { FAILPOINTS, readFailpoints } from '../../src/failpoints.js';
-import { Gateway } from '../../src/gateways/gateway.js';
 import { ArmedGateway } from '../../src/gateways/armed-gateway.js';
+import { Gateway } from '../../src/gateways/gateway.js';
+import { GatewayRegistry, TestGatewayAddress } from '../../src/gateways/registry.js';
+import { StripeGateway } from '../../src/gateways/stripe/stripe-gateway.js';
+import { SystemClock } from '../../src/platform/clock.js';
+import { loadConfig } from '../../src/platform/config.js';
 import { Failpoints, type OwnProcess } from '../../src/platform/failpoints/failpoints.js';
 import { nameOfFlight } from '../../src/platform/db/armed-flight.js';
 import { Log } from '../../src/platform/logging/log.js';
@@ -31,6 +35,21 @@ const LISTED = new Set(FAILPOINTS);
 describe('the failpoints of the money path', () => {
   it('every wait goes through the database, a gateway or the sender of webhooks: nothing else leads out', () => {
     expect(files.filter(({ text }) => OTHER_WAYS_OUT.test(text)).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('the database sends every flight through the failpoints', () => {
+    const text = readFileSync(join(SRC, 'platform/db/database.ts'), 'utf8');
+    expect(text).not.toMatch(/\bsendFlight\(/);
+    const entering = [...text.matchAll(/name: '(enter_\w+)'/g)].map(([, name = '']) => name);
+    expect(
+      entering.map((name) =>
+        nameOfFlight([
+          { name, text: '' },
+          { name: 'x', text: '' },
+          { name, text: '' },
+        ]),
+      ),
+    ).toEqual(entering.map(() => 'x'));
   });
 
   it('every statement has a name', () => {
@@ -81,6 +100,13 @@ describe('REVTAIN_FAILPOINTS', () => {
 
   it('unset arms nothing, so that no port is wrapped', () => {
     expect(readFailpoints(null, log)).toBeNull();
+    const plain = new GatewayRegistry(new SystemClock(), new TestGatewayAddress(), null);
+    expect(plain.gatewayFor({ provider: 'stripe' })).toBeInstanceOf(StripeGateway);
+  });
+
+  it('is refused in production', () => {
+    const settings = { NODE_ENV: 'production', REVTAIN_FAILPOINTS: 'trace', DATABASE_URL: 'postgres://u@127.0.0.1/d' };
+    expect(() => loadConfig(settings)).toThrow('REVTAIN_FAILPOINTS is refused where NODE_ENV=production');
   });
 
   it.each(['database.nothing=kill', 'gateway.charge=explode', 'gateway.charge', 'gateway.charge#x=kill'])(

@@ -39,6 +39,7 @@ export class Player {
 
   /** @throws when the story does not end in time. */
   async play(standings: () => ReadonlyMap<string, Standing>): Promise<void> {
+    if (this.story.receiverFails) this.world.receiver.answer(this.actor.mailbox, { status: 500 });
     await this.execute({ paymentMethodToken: 'pm_card_visa', ...(await this.story.send(this.actor.bank)) });
     const endsAtMs = performance.now() + PATIENCE_MS;
     while (performance.now() < endsAtMs) {
@@ -58,9 +59,11 @@ export class Player {
   /** True at the end. */
   private async goOn(standing: Standing): Promise<boolean> {
     const act = this.story.acts?.find((each) => !this.acted.has(each) && each.when(standing));
-    if (act && !standing.isLeased) {
-      this.acted.add(act);
-      await this.do(act, standing.id);
+    if (act) {
+      if (!standing.isLeased) {
+        this.acted.add(act);
+        await this.do(act, standing.id);
+      }
       return false;
     }
     const isFinal = FINAL_STATES.includes(standing.state) && !standing.isDue && !standing.isLeased;

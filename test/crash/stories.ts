@@ -20,6 +20,8 @@ export interface Story {
   /** The execute's own fields. */
   send: (bank: Bank) => Promise<JsonObject>;
   acts?: Act[];
+  /** The first webhook is refused by the merchant's own server. */
+  receiverFails?: boolean;
   /** How it may end; a fault may turn one end into another only where this says so. */
   ends: State[];
   /** Successful charges at the gateway for the debt, counted there. */
@@ -158,6 +160,13 @@ export const STORIES: readonly Story[] = [
     acts: [{ when: at('action_required'), again: { paymentMethodToken: 'pm_card_mastercard' } }],
     ...paid,
   },
+  {
+    name: 'authentication asked for by the charge, then a cancel',
+    send: card('pm_card_authenticationRequired'),
+    acts: [{ when: at('action_required'), call: { path: 'cancel', body: { reason: 'customer_request' } } }],
+    ...unpaid('cancelled'),
+  },
+  { name: 'told at the second try', send: card('pm_card_visa'), receiverFails: true, ...paid },
   { name: 'a debit at the bank', send: card('pm_test_processing'), ...paid },
   {
     name: 'cancelled with a charge unknown',

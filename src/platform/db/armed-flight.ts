@@ -3,8 +3,9 @@ import type pg from 'pg';
 import type { Failpoints } from '../failpoints/failpoints.js';
 import { sendFlight, type SendFlight, type Statement } from './flight.js';
 
+const OPENING = new Set(['begin', 'enter_tenant', 'enter_tenant_generic', 'enter_worker']);
 /** Statements that open and close a transaction; a flight is called by what it carries. */
-const FRAME = new Set(['begin', 'commit', 'rollback', 'enter_tenant', 'enter_worker']);
+const FRAME = new Set([...OPENING, 'commit', 'rollback']);
 /** How pg tells a connection that went away. */
 const CUT = 'Connection terminated unexpectedly';
 
@@ -13,7 +14,7 @@ export function armedFlights(failpoints: Failpoints): SendFlight {
   // A bare COMMIT names nobody: it is the work of whoever wrote before it on the same connection.
   const owners = new WeakMap<pg.ClientBase, string | null>();
   return (client, statements) => {
-    const opens = statements.some(({ name }) => name === 'begin' || name === 'enter_tenant' || name === 'enter_worker');
+    const opens = statements.some(({ name = '' }) => OPENING.has(name));
     const owner = ownerOf(statements) ?? (opens ? null : (owners.get(client) ?? null));
     owners.set(client, owner);
     const cut = () => {

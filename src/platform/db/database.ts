@@ -122,7 +122,7 @@ export class Database {
   async lookups(clientId: string, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
       const entering = { ...ENTER_TENANT_GENERIC, values: [clientId] };
-      const [, ...results] = await committing(sendFlight(client, [entering, ...statements]));
+      const [, ...results] = await committing(this.send(client, [entering, ...statements]));
       return results;
     });
   }
