@@ -105,10 +105,12 @@ describe('with very many deliveries waiting', () => {
       const [claimed] = (
         await room.store.claimDue(new Date(), { perEndpoint: 1, rooms: new Map(), inAll: 1, failing: 1 })
       ).claimed;
-      const row = { client_id: claimed?.clientId, delivery_id: claimed?.id, endpoint_id: claimed?.endpoint.id };
-      const result = { ...row, lease_token: 1, number: 1, at: new Date(), duration_ms: 1, verdict: 'delivered' };
-      const json = JSON.stringify([{ ...result, is_throttle: false, is_probe: false, status: 200 }]);
-      const { nodes } = await explain(SETTLE, 'timestamptz, jsonb', `now(), '${json}'`, true);
+      if (!claimed) throw new Error('nothing was claimed');
+      const row = [claimed.clientId, claimed.id, claimed.endpoint.id].map((id) => `'{${id}}'`).join(', ');
+      const values = `now(), ${row}, '{1}', '{1}', '{now}', '{1}', '{200}', '{NULL}', '{NULL}', '{delivered}', '{NULL}', '{f}', '{NULL}', '{f}'`;
+      const types =
+        'timestamptz, text[], text[], text[], bigint[], int[], timestamptz[], int[], int[], text[], text[], text[], timestamptz[], bool[], timestamptz[], bool[]';
+      const { nodes } = await explain(SETTLE, types, values, true);
       expectFewRows(nodes, 10);
     });
   });
