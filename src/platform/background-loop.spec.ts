@@ -87,6 +87,6 @@ describe('BackgroundLoop', () => {
     loop.start();
     await loop.reached(2);
     await loop.stop();
-    expect(loop.turns).toBe(2);
+    expect(loop.finished).toBe(2);
   });
 });
