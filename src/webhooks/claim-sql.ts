@@ -72,9 +72,11 @@ const JUDGED = `
       SELECT max(CASE WHEN NOT ${UNLEASED('a')} THEN $1::timestamptz + ${LOOK_AGAIN}
                       WHEN a.status = 'held' THEN $1::timestamptz + ${LOOK_AGAIN_WHILE_HELD}
                       ELSE greatest(a.next_try_at, $1::timestamptz + ${LOOK_AGAIN}) END) AS look_again_at
-      FROM webhook_deliveries a JOIN webhook_events ae ON ae.client_id = a.client_id AND ae.id = a.event_id
-      WHERE a.client_id = u.client_id AND a.endpoint_id = u.endpoint_id AND a.recovery_id = u.recovery_id
-        AND a.status IN ('held', 'pending') AND a.delivered_at IS NULL AND u.delivered_at IS NULL
+      -- OFFSET keeps these three together, so that even a plan made over empty tables takes the index that has all of them.
+      FROM (SELECT * FROM webhook_deliveries x
+            WHERE x.client_id = u.client_id AND x.recovery_id = u.recovery_id AND x.endpoint_id = u.endpoint_id OFFSET 0) a
+      JOIN webhook_events ae ON ae.client_id = a.client_id AND ae.id = a.event_id
+      WHERE a.status IN ('held', 'pending') AND a.delivered_at IS NULL AND u.delivered_at IS NULL
         AND (a.event_sequence, a.event_id) < (u.event_sequence, u.event_id)
         -- What the success takes back will never be sent, so nothing waits for it.
         AND NOT (e.type = 'recovery.success' AND ${asksCustomer('ae')} AND ${UNLEASED('a')})) ahead)`;
