@@ -15,7 +15,7 @@ import { SendingWindow } from './sending-window.js';
 import { TryResults } from './try-results.js';
 
 /** Work of other processes is found so soon at the latest; our own wakes us. */
-const POLL_MS = 500;
+const POLL_MS = 250;
 // A due row that could not be claimed (its endpoint is full, or another worker has it) is not looked for in a spin.
 const SLEEP_MIN_MS = 20;
 const PAUSE_AFTER_ERROR_MS = 500;
