@@ -82,7 +82,8 @@ const WITH_STANDING = `
   WHERE r.due_at IS NOT NULL AND NOT r.is_test AND r.due_at < $1
     AND (r.lease_until IS NULL OR r.lease_until < clock_timestamp())
   UNION
-  SELECT t.client_id FROM alert_turns t WHERE t.charges_counted_until IS NULL OR t.charges_counted_until < $3
+  SELECT c.id FROM clients c LEFT JOIN alert_turns t ON t.client_id = c.id
+  WHERE c.notification_channels <> '{}' AND (t.charges_counted_until IS NULL OR t.charges_counted_until < $3)
   ORDER BY id`;
 
 const WITH_NEWS = `
