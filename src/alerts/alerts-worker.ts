@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 
-import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { BackgroundLoop } from '../platform/background-loop.js';
+import { BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import { Log } from '../platform/logging/log.js';
-import { WakeableSleep } from '../webhooks/wakeable-sleep.js';
 import { AlertDeliveries } from './deliveries.service.js';
 import { type ClaimedMessage, MessageStore } from './message-store.js';
 import { Turns } from './turns.service.js';
@@ -18,12 +18,9 @@ const ON_THE_WIRE_MAX = 16;
  * had claimed is sent again when its lease has run out.
  */
 @Injectable()
-export class AlertsWorker extends BackgroundWork {
+export class AlertsWorker extends BackgroundLoop {
   override readonly name = 'alerts';
   private readonly onTheWire = new Set<Promise<void>>();
-  private readonly sleep = new WakeableSleep();
-  private loop: Promise<void> | null = null;
-  private stopping = false;
 
   constructor(
     private readonly turns: Turns,
@@ -35,19 +32,6 @@ export class AlertsWorker extends BackgroundWork {
   ) {
     super();
     works.register(this);
-  }
-
-  override start(): void {
-    this.stopping = false;
-    this.loop ??= this.run();
-  }
-
-  override async stop(): Promise<void> {
-    this.stopping = true;
-    this.sleep.wake();
-    await this.loop;
-    this.loop = null;
-    await Promise.all(this.onTheWire);
   }
 
   /** One round: every due turn, then every message that may go on the wire. Answers how many messages went. */
@@ -65,21 +49,23 @@ export class AlertsWorker extends BackgroundWork {
     while (this.onTheWire.size > 0) await Promise.all(this.onTheWire);
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping) {
-      try {
-        if ((await this.round()) === 0) await this.sleep.upTo(POLL_MS);
-      } catch (error) {
-        this.log.error('alerts.interrupted', {}, error);
-        await this.sleep.upTo(PAUSE_AFTER_ERROR_MS);
-      }
-    }
+  protected override async turn(): Promise<number> {
+    return (await this.round()) === 0 ? POLL_MS : 0;
+  }
+
+  protected override interrupted(error: unknown): number {
+    this.log.error('alerts.interrupted', {}, error);
+    return PAUSE_AFTER_ERROR_MS;
+  }
+
+  protected override async finish(): Promise<void> {
+    await Promise.all(this.onTheWire);
   }
 
   private put(message: ClaimedMessage): void {
     const work = this.deliver(message).finally(() => {
       this.onTheWire.delete(work);
-      this.sleep.wake();
+      this.wake();
     });
     this.onTheWire.add(work);
   }

@@ -20,6 +20,7 @@ import { UnsubscribeController } from './unsubscribe.controller.js';
 import { UnsubscribeTokens } from './unsubscribe-tokens.js';
 import { Watch } from './watch.service.js';
 import { WatchStore } from './watch-store.js';
+import { WatchedClients } from './watched-clients.js';
 
 /** What the merchant's own team is told, never the customer: found, grouped, routed, sent, and kept in a log. */
 @Module({})
@@ -48,6 +49,7 @@ export class AlertsModule {
         UnsubscribeTokens,
         Watch,
         WatchStore,
+        WatchedClients,
         WebhookSender,
         { provide: AlertServer, useValue: settings },
       ],

@@ -17,6 +17,9 @@ import { TurnStore } from './turn-store.js';
 import { Turns } from './turns.service.js';
 import { UnsubscribeTokens } from './unsubscribe-tokens.js';
 
+/** A link that leads nowhere is worse than none: it is left out of every message until this server serves a console. */
+const CONSOLE_PATH = null as string | null;
+
 /** Sends claimed messages and writes down what came of them. */
 @Injectable()
 export class AlertDeliveries {
@@ -80,7 +83,8 @@ export class AlertDeliveries {
       channel === 'EMAIL' && target !== null && part !== undefined
         ? this.tokens.make({ clientId, channel, target, kind: unsubscribableKind(part) })
         : null;
-    return { console: `${base}/console`, unsubscribe: token === null ? null : `${base}/alerts/unsubscribe/${token}` };
+    const console = CONSOLE_PATH === null ? null : base + CONSOLE_PATH;
+    return { console, unsubscribe: token === null ? null : `${base}/alerts/unsubscribe/${token}` };
   }
 
   private async settle(message: ClaimedMessage, account: AlertAccount, result: SendResult): Promise<void> {

@@ -20,7 +20,7 @@ export function emailText(content: MessageContent, links: Links): string {
   const all = [
     ...blocks,
     ...(notes.length === 0 ? [] : [notes.join('\n')]),
-    `Console: ${links.console}`,
+    ...(links.console === null ? [] : [`Console: ${links.console}`]),
     '-- \n' + footer.join('\n'),
   ];
   return `${all.join('\n\n')}\n`;
@@ -45,11 +45,16 @@ export function emailHtml(content: MessageContent, links: Links): string {
 <body style="margin:0;padding:24px 12px;background:#f3f4f6;color:#1f2933;font:15px/1.5 -apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif">
 <div style="max-width:600px;margin:0 auto;padding:24px;background:#fff;border-top:4px solid ${colour};border-radius:4px">
 <p style="margin:0 0 16px;color:#666">${escapeHtml(oneLine(content.clientName))}${content.livemode ? '' : ' · test account'}</p>
-${sections}${notes}<p style="margin:20px 0 0"><a href="${escapeHtml(links.console)}" style="display:inline-block;padding:8px 16px;background:#1f4e8c;color:#fff;text-decoration:none;border-radius:4px">Open the console</a></p>
+${sections}${notes}${consoleButton(links.console)}
 </div>
 <p style="max-width:600px;margin:12px auto;color:#666;font-size:12px">${FOOTER} ${escapeHtml(oneLine(content.clientName))} (${content.clientId}).${unsubscribe}</p>
 </body></html>
 `;
+}
+
+function consoleButton(url: string | null): string {
+  if (url === null) return '';
+  return `<p style="margin:20px 0 0"><a href="${escapeHtml(url)}" style="display:inline-block;padding:8px 16px;background:#1f4e8c;color:#fff;text-decoration:none;border-radius:4px">Open the console</a></p>`;
 }
 
 const COLOURS = { info: '#1f4e8c', warning: '#b7791f', critical: '#c53030', resolved: '#2f855a' } as const;

@@ -45,7 +45,8 @@ export interface OutgoingMessage {
 
 /** Where a reader goes on. */
 export interface Links {
-  console: string;
+  /** The operator's console; null while there is none to open. */
+  console: string | null;
   /** How this reader hears no more of this kind; null where that can not be had. */
   unsubscribe: string | null;
 }

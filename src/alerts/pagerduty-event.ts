@@ -21,8 +21,8 @@ export type PagerDutyEvent = {
         custom_details: Record<string, unknown>;
       };
       client: 'Revtain';
-      client_url: string;
-      links: { href: string; text: string }[];
+      client_url?: string;
+      links?: { href: string; text: string }[];
     }
 );
 
@@ -33,7 +33,11 @@ const DEDUP_KEY_MAX = 255;
  * The event of one message. What lasts has the key of its group, so that the end resolves what the beginning triggered;
  * what is over when it happens is an incident each time, or the second one would wake nobody.
  */
-export function pagerDutyEvent(message: OutgoingMessage, routingKey: string, consoleUrl: string): PagerDutyEvent {
+export function pagerDutyEvent(
+  message: OutgoingMessage,
+  routingKey: string,
+  consoleUrl: string | null,
+): PagerDutyEvent {
   const { content, clientId, notificationId } = message;
   const [part] = content.parts;
   const lasts = part !== undefined && content.purpose !== 'digest' && wordsOf(part.kind).lifecycle === 'lasting';
@@ -54,8 +58,7 @@ export function pagerDutyEvent(message: OutgoingMessage, routingKey: string, con
       custom_details: detailsOf(message),
     },
     client: 'Revtain',
-    client_url: consoleUrl,
-    links: [{ href: consoleUrl, text: 'Console' }],
+    ...(consoleUrl === null ? {} : { client_url: consoleUrl, links: [{ href: consoleUrl, text: 'Console' }] }),
   };
 }
 

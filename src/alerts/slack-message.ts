@@ -21,7 +21,7 @@ export interface SlackMessage {
 }
 
 /** The body for an incoming webhook of Slack's. @see https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks */
-export function slackMessage(content: MessageContent, consoleUrl: string): SlackMessage {
+export function slackMessage(content: MessageContent, consoleUrl: string | null): SlackMessage {
   const test = content.livemode ? '' : '[test] ';
   const title = oneLine(`${test}${oneLine(content.clientName, 40)}: ${subjectLineOf(content)}`, HEADER_MAX);
   const sections = sectionsOf(content).map((section): SlackBlock => {
@@ -30,13 +30,15 @@ export function slackMessage(content: MessageContent, consoleUrl: string): Slack
   const notes = notesOf(content).map((note): SlackBlock => {
     return { type: 'context', elements: [{ type: 'mrkdwn', text: cut(escapeSlack(note), SECTION_MAX) }] };
   });
-  const button: SlackBlock = {
-    type: 'actions',
-    elements: [{ type: 'button', text: { type: 'plain_text', text: 'Open the console' }, url: consoleUrl }],
-  };
   const header: SlackBlock = { type: 'header', text: { type: 'plain_text', text: title } };
   const room = BLOCKS_MAX - 2 - notes.length;
-  return { text: escapeSlack(title), blocks: [header, ...sections.slice(0, room), ...notes, button] };
+  return { text: escapeSlack(title), blocks: [header, ...sections.slice(0, room), ...notes, ...buttons(consoleUrl)] };
+}
+
+function buttons(consoleUrl: string | null): SlackBlock[] {
+  if (consoleUrl === null) return [];
+  const text: PlainText = { type: 'plain_text', text: 'Open the console' };
+  return [{ type: 'actions', elements: [{ type: 'button', text, url: consoleUrl }] }];
 }
 
 function sectionText({ title, rows, list, advice }: Section): string {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { encodeTime } from 'ulid';
 
-import { Database, type Transaction } from '../platform/db/database.js';
+import type { Transaction } from '../platform/db/database.js';
 import { Ids } from '../platform/ids.js';
 import type { State } from '../recovery/facts.js';
 import type { AlertDraft } from './alert.js';
@@ -9,9 +9,7 @@ import { BEHIND_AFTER_MS, type ChargeCount, type Fact } from './rules.js';
 
 const HOUR_MS = 3_600_000;
 /** Rows become visible when they are committed, which is later than the time their id tells; processes' clocks differ. */
-const LOOK_BACK_MS = 120_000;
-/** A client that was not looked at for so long is looked at whether it has news or not. */
-const NEWS_MS = 8 * 60_000;
+export const LOOK_BACK_MS = 120_000;
 const EVENTS_AT_ONCE = 5_000;
 /** Charges that end later than that after their hour are not counted into it. */
 const HOUR_SETTLED_MS = 5 * 60_000;
@@ -32,36 +30,7 @@ export interface WatchState {
  */
 @Injectable()
 export class WatchStore {
-  constructor(
-    private readonly database: Database,
-    private readonly ids: Ids,
-  ) {}
-
-  /** Clients that have a channel. The outbox of the others counts as read, for nobody is told of it. */
-  async watchedClients(now: Date): Promise<string[]> {
-    const [, clients] = await this.database.flight({ role: 'worker' }, [
-      {
-        text: `UPDATE alert_turns t SET events_read_until = $1 FROM clients c
-               WHERE c.id = t.client_id AND c.notification_channels = '{}' AND t.events_read_until IS NOT NULL`,
-        values: [now],
-      },
-      { text: `SELECT id FROM clients WHERE notification_channels <> '{}' ORDER BY id` },
-    ]);
-    return (clients?.rows ?? []).map((row) => String(row['id']));
-  }
-
-  /** Those of them whose outbox may hold something new, by one look for all. */
-  async clientsWithNews(now: Date): Promise<string[]> {
-    const { rows } = await this.database.query<{ id: string }>(
-      { role: 'worker' },
-      {
-        name: 'alert_clients_with_news',
-        text: WITH_NEWS,
-        values: [new Date(now.getTime() - NEWS_MS), `evt_${encodeTime(now.getTime() - NEWS_MS - LOOK_BACK_MS)}`],
-      },
-    );
-    return rows.map(({ id }) => id);
-  }
+  constructor(private readonly ids: Ids) {}
 
   async state(tx: Transaction, clientId: string): Promise<WatchState> {
     const { rows } = await tx.query<WatchState & Record<string, unknown>>({
@@ -152,7 +121,7 @@ export class WatchStore {
    * is over since the last count.
    */
   async countCharges(tx: Transaction, clientId: string, state: WatchState, now: Date): Promise<ChargeHours | null> {
-    const until = new Date(Math.floor((now.getTime() - HOUR_SETTLED_MS) / HOUR_MS) * HOUR_MS);
+    const until = countedUntil(now);
     const counted = state.chargesCountedUntil ?? new Date(until.getTime() - HOURS_AT_ONCE * HOUR_MS);
     if (counted >= until) return null;
     const from = new Date(Math.max(counted.getTime(), until.getTime() - HOURS_AT_ONCE * HOUR_MS));
@@ -247,24 +216,17 @@ export interface ChargeHours {
   before: ChargeCount;
 }
 
+/** The end of the last hour whose charges have settled. */
+export function countedUntil(now: Date): Date {
+  return new Date(Math.floor((now.getTime() - HOUR_SETTLED_MS) / HOUR_MS) * HOUR_MS);
+}
+
 const ENDED = `
   SELECT e.id, e.type, convert_from(e.body, 'UTF8')::jsonb AS body FROM webhook_events e
   WHERE e.client_id = $1 AND e.id > $2 AND e.type IN ('recovery.failed', 'recovery.blocked') AND e.final
     AND e.superseded_at IS NULL
     AND NOT EXISTS (SELECT FROM operator_alerts a WHERE a.client_id = e.client_id AND a.dedupe_key = 'recovery_ended:' || e.id)
   ORDER BY e.id LIMIT ${EVENTS_AT_ONCE}`;
-
-const WITH_NEWS = `
-  SELECT c.id FROM clients c LEFT JOIN alert_turns t ON t.client_id = c.id
-  WHERE c.notification_channels <> '{}' AND (
-    coalesce(t.events_read_until, c.updated_at) < $1
-    OR EXISTS (
-      SELECT FROM webhook_events e
-      WHERE e.client_id = c.id AND e.id > $2 AND e.type IN ('recovery.failed', 'recovery.blocked') AND e.final
-        AND e.superseded_at IS NULL
-        AND NOT EXISTS (SELECT FROM operator_alerts a
-                        WHERE a.client_id = e.client_id AND a.dedupe_key = 'recovery_ended:' || e.id)))
-  ORDER BY c.id`;
 
 const LATE = `
   SELECT (count(*) FILTER (WHERE due_at < $2::timestamptz - make_interval(secs => $3)))::int AS late, min(due_at) AS oldest

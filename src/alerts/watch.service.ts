@@ -10,9 +10,8 @@ import type { AlertDraft } from './alert.js';
 import { alertsOf, type Fact, isParkedOver, isUnknownOver, reconcile } from './rules.js';
 import { TurnStore } from './turn-store.js';
 import { WatchStore } from './watch-store.js';
+import { TOLD_AGAIN, WatchedClients } from './watched-clients.js';
 
-/** What is closed after a day, so that it can be told again (see `closeOld`). */
-const TOLD_AGAIN: readonly AlertKind[] = ['configuration_error', 'unmapped_gateway_answer', 'money_held'];
 /** Sent messages are kept so long for the log. */
 const LOG_DAYS = 90;
 
@@ -29,6 +28,7 @@ export class Watch extends BackgroundWork {
   constructor(
     private readonly database: Database,
     private readonly store: WatchStore,
+    private readonly clients: WatchedClients,
     private readonly turns: TurnStore,
     private readonly clock: Clock,
     private readonly log: Log,
@@ -50,15 +50,15 @@ export class Watch extends BackgroundWork {
   /** Recoveries that ended: soon, for a team may be waiting for them. */
   @Cron(CronExpression.EVERY_5_SECONDS)
   async lookAtRecoveries(): Promise<void> {
-    const withNews = (now: Date) => this.store.clientsWithNews(now);
+    const withNews = (now: Date) => this.clients.withNews(now);
     await this.guarded('alert.watch_recoveries', withNews, (tx, clientId, now) => this.tellEnded(tx, clientId, now));
   }
 
   /** Not at the full minute, when others look as well and may have the client's turn. */
   @Cron('12 * * * * *')
   async lookAtStanding(): Promise<void> {
-    const watched = (now: Date) => this.store.watchedClients(now);
-    await this.guarded('alert.watch_standing', watched, (tx, clientId, now) => this.tellStanding(tx, clientId, now));
+    const standing = (now: Date) => this.clients.withStanding(now);
+    await this.guarded('alert.watch_standing', standing, (tx, clientId, now) => this.tellStanding(tx, clientId, now));
   }
 
   @Cron(CronExpression.EVERY_HOUR)
@@ -80,7 +80,7 @@ export class Watch extends BackgroundWork {
   /** Looks at every client once, whoever asks. */
   async lookNow(): Promise<void> {
     const now = this.clock.now();
-    for (const clientId of await this.store.watchedClients(now)) {
+    for (const clientId of await this.clients.all(now)) {
       await this.inTurn(clientId, async (tx) => {
         await this.tellEnded(tx, clientId, now);
         await this.tellStanding(tx, clientId, now);

@@ -10,7 +10,7 @@ const EVENTS = {
 } as const;
 
 /** The body for the merchant's own alert receiver: the message as data. Its `id` stays the same on every try. */
-export function webhookBody({ id, clientId, threadId, content }: OutgoingMessage, consoleUrl: string): Buffer {
+export function webhookBody({ id, clientId, threadId, content }: OutgoingMessage, consoleUrl: string | null): Buffer {
   const body = {
     event: EVENTS[content.purpose],
     id,

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 
 import { isConnectionError } from '../platform/db/database.js';
-import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { BackgroundLoop } from '../platform/background-loop.js';
+import { BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import { FairShare } from '../platform/fair-share.js';
 import { Log } from '../platform/logging/log.js';
@@ -21,16 +22,13 @@ const BACK_OFF_MS = 1_000;
 
 /** The durable loop: claims what is due, works it, and sleeps until the next due time. */
 @Injectable()
-export class Engine extends BackgroundWork {
-  readonly name = 'engine';
-  private running = false;
+export class Engine extends BackgroundLoop {
+  override readonly name = 'engine';
   private readonly inFlight = new Set<Promise<void>>();
   /** A client may have half of what the others leave: one alone has `inFlightMax`, and the next always finds a place. */
   private readonly share: FairShare;
   /** The last client that a fair claim looked at; null when the longest due of all clients are claimed. */
   private lookedAt: string | null = null;
-  private wakeUp: (() => void) | null = null;
-  private loop: Promise<void> | null = null;
 
   constructor(
     private readonly store: RecoveryStore,
@@ -46,32 +44,8 @@ export class Engine extends BackgroundWork {
     works.register(this);
   }
 
-  override start(): void {
-    this.running = true;
-    this.loop = this.run();
-  }
-
-  override async stop(): Promise<void> {
-    this.running = false;
-    this.wake();
-    await this.loop;
-    await Promise.all(this.inFlight);
-  }
-
-  /** New work may be due before the instant slept for. */
-  wake(): void {
-    this.wakeUp?.();
-  }
-
-  private async run(): Promise<void> {
-    while (this.running) {
-      const sleepMs = await this.turn().catch((error: unknown) => this.failed(error));
-      if (this.running && sleepMs > 0) await this.sleep(sleepMs);
-    }
-  }
-
   /** Fills the free places and returns how long nothing is due. A sliding window: no batch waits for its slowest. */
-  private async turn(): Promise<number> {
+  protected override async turn(): Promise<number> {
     const { free } = this.share;
     if (free === 0) {
       await Promise.race(this.inFlight);
@@ -130,21 +104,13 @@ export class Engine extends BackgroundWork {
     }
   }
 
-  private failed(error: unknown): number {
+  protected override interrupted(error: unknown): number {
     if (isConnectionError(error)) this.log.warn('engine.database_unavailable');
     else this.log.error('engine.claim_failed', {}, error);
     return BACK_OFF_MS;
   }
 
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.wakeUp = null;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.wakeUp = done;
-    });
+  protected override async finish(): Promise<void> {
+    await Promise.all(this.inFlight);
   }
 }

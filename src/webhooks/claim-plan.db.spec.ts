@@ -25,6 +25,13 @@ function* nodesOf(node: PlanNode): Generator<PlanNode> {
   for (const child of node.Plans ?? []) yield* nodesOf(child);
 }
 
+const CLAIM_TYPES = 'timestamptz, int, text[], int[], int, int';
+const SETTLE_TYPES =
+  'timestamptz, text[], text[], text[], bigint[], int[], timestamptz[], int[], int[], text[], text[], text[], timestamptz[], bool[], timestamptz[], bool[]';
+const settleOf = (clientId: string, deliveryId: string, endpointId: string) =>
+  `now(), '{${clientId}}', '{${deliveryId}}', '{${endpointId}}', '{1}', '{1}', '{now}', '{1}', '{200}', '{NULL}', '{NULL}',
+   '{delivered}', '{NULL}', '{f}', '{NULL}', '{f}'`;
+
 describe('with very many deliveries waiting', () => {
   let room: WebhookRoom;
   let watched = 0;
@@ -77,8 +84,6 @@ describe('with very many deliveries waiting', () => {
     expect(Math.max(...touched)).toBeLessThanOrEqual(rowsMax);
   }
 
-  const CLAIM_TYPES = 'timestamptz, int, text[], int[], int, int';
-
   describe.each([
     ['before statistics are there', false],
     ['with statistics', true],
@@ -105,11 +110,37 @@ describe('with very many deliveries waiting', () => {
       const [claimed] = (
         await room.store.claimDue(new Date(), { perEndpoint: 1, rooms: new Map(), inAll: 1, failing: 1 })
       ).claimed;
-      const row = { client_id: claimed?.clientId, delivery_id: claimed?.id, endpoint_id: claimed?.endpoint.id };
-      const result = { ...row, lease_token: 1, number: 1, at: new Date(), duration_ms: 1, verdict: 'delivered' };
-      const json = JSON.stringify([{ ...result, is_throttle: false, is_probe: false, status: 200 }]);
-      const { nodes } = await explain(SETTLE, 'timestamptz, jsonb', `now(), '${json}'`, true);
+      if (!claimed) throw new Error('nothing was claimed');
+      const values = settleOf(claimed.clientId, claimed.id, claimed.endpoint.id);
+      const { nodes } = await explain(SETTLE, SETTLE_TYPES, values, true);
       expectFewRows(nodes, 10);
     });
+  });
+});
+
+describe('on a connection whose plans were made while the tables were empty', () => {
+  let room: WebhookRoom;
+  beforeAll(async () => {
+    room = await WebhookRoom.open();
+    await room.analyze();
+  });
+  afterAll(() => room.close());
+
+  it.each([
+    ['a claim', CLAIM_DUE, CLAIM_TYPES, `now(), 8, '{}', '{}', 32, 8`],
+    ['the next due time', NEXT_DUE, 'boolean', 'true'],
+    ['a result', SETTLE, SETTLE_TYPES, settleOf('cli_1', 'dlv_1', 'we_1')],
+  ])('%s still finds its rows by the index that names them', async (_what, text, types, values) => {
+    const plan = await room.database.transaction({ role: 'worker' }, async (tx) => {
+      await tx.query({ text: `SELECT set_config('plan_cache_mode', 'force_generic_plan', true)` });
+      await tx.query({ text: `PREPARE made_early (${types}) AS ${text}` });
+      const { rows } = await tx.query<{ 'QUERY PLAN': string }>({ text: `EXPLAIN EXECUTE made_early (${values})` });
+      await tx.query({ text: 'DEALLOCATE made_early' });
+      return rows.map((row) => row['QUERY PLAN']).filter((line) => /webhook_(deliveries|events|tries)/.test(line));
+    });
+    expect(plan.length).toBeGreaterThan(0);
+    expect(plan.filter((line) => line.includes('Seq Scan'))).toEqual([]);
+    // By client alone it would read all that the client ever had.
+    expect(plan.filter((line) => line.includes('webhook_deliveries_of_event'))).toEqual([]);
   });
 });

@@ -58,8 +58,7 @@ const DUE = `
 
 const JUDGED = `
   judged AS MATERIALIZED (
-    SELECT u.client_id, u.id, e.type, e.body, ahead.look_again_at, p.url, p.secret_sealed, p.previous_secret_sealed,
-      p.previous_secret_until, p.headers_sealed, p.failing_since IS NOT NULL AS is_failing,
+    SELECT u.client_id, u.id, e.type, e.body, ahead.look_again_at, p.failing_since IS NOT NULL AS is_failing,
       CASE WHEN p.deleted_at IS NOT NULL THEN 'endpoint_deleted'
            WHEN NOT p.enabled THEN 'endpoint_disabled'
            WHEN ${asksCustomer('e')} AND u.delivered_at IS NULL AND debt_is_settled(u.client_id, u.recovery_id)
@@ -73,9 +72,11 @@ const JUDGED = `
       SELECT max(CASE WHEN NOT ${UNLEASED('a')} THEN $1::timestamptz + ${LOOK_AGAIN}
                       WHEN a.status = 'held' THEN $1::timestamptz + ${LOOK_AGAIN_WHILE_HELD}
                       ELSE greatest(a.next_try_at, $1::timestamptz + ${LOOK_AGAIN}) END) AS look_again_at
-      FROM webhook_deliveries a JOIN webhook_events ae ON ae.client_id = a.client_id AND ae.id = a.event_id
-      WHERE a.client_id = u.client_id AND a.endpoint_id = u.endpoint_id AND a.recovery_id = u.recovery_id
-        AND a.status IN ('held', 'pending') AND a.delivered_at IS NULL AND u.delivered_at IS NULL
+      -- OFFSET keeps these three together, so that even a plan made over empty tables takes the index that has all of them.
+      FROM (SELECT * FROM webhook_deliveries x
+            WHERE x.client_id = u.client_id AND x.recovery_id = u.recovery_id AND x.endpoint_id = u.endpoint_id OFFSET 0) a
+      JOIN webhook_events ae ON ae.client_id = a.client_id AND ae.id = a.event_id
+      WHERE a.status IN ('held', 'pending') AND a.delivered_at IS NULL AND u.delivered_at IS NULL
         AND (a.event_sequence, a.event_id) < (u.event_sequence, u.event_id)
         -- What the success takes back will never be sent, so nothing waits for it.
         AND NOT (e.type = 'recovery.success' AND ${asksCustomer('ae')} AND ${UNLEASED('a')})) ahead)`;
@@ -85,7 +86,8 @@ const JUDGED = `
  * not named in $3, $3 endpoints that are being served, $4 how many more each of those may have, $5 how many in all,
  * $6 how many failing endpoints may have a turn. An endpoint that asked for a pause, or whose breaker is open, has none.
  * Judged are: whether its endpoint still wants anything; whether what it asks of the customer is still true; whether an
- * earlier event of the same recovery is still on its way to the same endpoint. What is claimed is returned with its body.
+ * earlier event of the same recovery is still on its way to the same endpoint. What is claimed is returned with its body,
+ * endpoint by endpoint; what the endpoints themselves hold comes with the first row of each.
  */
 export const CLAIM_DUE = `
   WITH RECURSIVE ${ENDPOINTS_WAITING}, ${HEADS}, ${DUE}, ${JUDGED},
@@ -103,8 +105,7 @@ export const CLAIM_DUE = `
       updated_at = $1
     FROM judged j WHERE d.client_id = j.client_id AND d.id = j.id
     RETURNING d.client_id, d.id, d.event_id, d.endpoint_id, d.recovery_id, d.lease_token, d.try_count, d.schedule_step,
-      d.endpoint_sequence, j.fate, j.type, CASE j.fate WHEN 'claimed' THEN j.body END AS body, j.url, j.secret_sealed,
-      j.previous_secret_sealed, j.previous_secret_until, j.headers_sealed, j.is_failing,
+      d.endpoint_sequence, d.next_try_at, j.fate, j.type, CASE j.fate WHEN 'claimed' THEN j.body END AS body, j.is_failing,
       EXISTS (SELECT FROM probes b WHERE b.id = d.endpoint_id) AS is_probe),
   -- The probe is out: nobody sends another one while its lease lasts.
   probing AS (
@@ -115,7 +116,12 @@ export const CLAIM_DUE = `
     UPDATE webhook_events e SET superseded_at = coalesce(e.superseded_at, $1)
     FROM (SELECT DISTINCT client_id, event_id FROM moved WHERE fate = 'superseded') m
     WHERE e.client_id = m.client_id AND e.id = m.event_id)
-  SELECT * FROM moved`;
+  SELECT m.client_id, m.id, m.event_id, m.endpoint_id, m.recovery_id, m.lease_token, m.try_count, m.schedule_step,
+    m.endpoint_sequence, m.type, m.body, m.is_failing, m.is_probe, p.url, p.secret_sealed, p.previous_secret_sealed,
+    p.previous_secret_until, p.headers_sealed
+  FROM (SELECT *, row_number() OVER (PARTITION BY endpoint_id ORDER BY next_try_at, id) AS place FROM moved) m
+  LEFT JOIN webhook_endpoints p ON m.place = 1 AND p.client_id = m.client_id AND p.id = m.endpoint_id
+  ORDER BY m.endpoint_id, m.place`;
 
 /**
  * When the next delivery falls due at an endpoint that may then be called, in real time; null when none is pending.

@@ -7,7 +7,7 @@ import { HAND_BACK, RELEASE_HELD, RELEASE_HELD_OF } from './delivery-sql.js';
 import type { Throttle } from './delivery-policy.js';
 import type { EventType } from './event-types.js';
 import type { SealedEndpoint } from './endpoint-secrets.js';
-import { FOLLOW_FAILURES, SETTLE } from './settle-sql.js';
+import { FOLLOW_FAILURES, SETTLE, settleValues } from './settle-sql.js';
 
 const WORKER: Scope = { role: 'worker' };
 
@@ -81,10 +81,7 @@ export class DeliveryStore {
       text: CLAIM_DUE,
       values: [realNow, perEndpoint, [...rooms.keys()], [...rooms.values()], inAll, failing],
     });
-    return {
-      claimed: rows.flatMap((row) => (row.body === null ? [] : [claimedFrom(row, row.body)])),
-      seen: rows.length,
-    };
+    return { claimed: claimedFrom(rows), seen: rows.length };
   }
 
   /**
@@ -92,11 +89,7 @@ export class DeliveryStore {
    * whether there is something to claim that was not before.
    */
   async settle(realNow: Date, results: readonly TryResult[]): Promise<boolean> {
-    const settle = {
-      name: 'settle_deliveries',
-      text: SETTLE,
-      values: [realNow, JSON.stringify(results.map(resultRow))],
-    };
+    const settle = { name: 'settle_deliveries', text: SETTLE, values: settleValues(realNow, results) };
     const failed = new Map(
       results.filter(({ verdict }) => verdict !== 'delivered').map((each) => [each.endpointId, each]),
     );
@@ -162,8 +155,9 @@ interface ClaimRow extends Record<string, unknown> {
   endpoint_sequence: string | null;
   type: EventType;
   body: Buffer | null;
-  url: string;
-  secret_sealed: Buffer;
+  /** Of the endpoint, as the next four: null but in its first row. */
+  url: string | null;
+  secret_sealed: Buffer | null;
   previous_secret_sealed: Buffer | null;
   previous_secret_until: Date | null;
   headers_sealed: Buffer | null;
@@ -171,7 +165,32 @@ interface ClaimRow extends Record<string, unknown> {
   is_probe: boolean;
 }
 
-function claimedFrom(row: ClaimRow, body: Buffer): ClaimedDelivery {
+/** Without those that were put off or withdrawn. */
+function claimedFrom(rows: readonly ClaimRow[]): ClaimedDelivery[] {
+  const claimed: ClaimedDelivery[] = [];
+  let endpoint: SealedEndpoint | null = null;
+  for (const row of rows) {
+    endpoint = endpointFrom(row) ?? endpoint;
+    if (endpoint?.id !== row.endpoint_id) throw new Error('the first row of an endpoint tells what it holds');
+    if (row.body !== null) claimed.push(deliveryFrom(row, row.body, endpoint));
+  }
+  return claimed;
+}
+
+function endpointFrom(row: ClaimRow): SealedEndpoint | null {
+  if (row.url === null || row.secret_sealed === null) return null;
+  return {
+    clientId: row.client_id,
+    id: row.endpoint_id,
+    url: row.url,
+    secretSealed: row.secret_sealed,
+    previousSecretSealed: row.previous_secret_sealed,
+    previousSecretUntil: row.previous_secret_until,
+    headersSealed: row.headers_sealed,
+  };
+}
+
+function deliveryFrom(row: ClaimRow, body: Buffer, endpoint: SealedEndpoint): ClaimedDelivery {
   return {
     clientId: row.client_id,
     id: row.id,
@@ -185,34 +204,6 @@ function claimedFrom(row: ClaimRow, body: Buffer): ClaimedDelivery {
     leaseToken: row.lease_token,
     isProbe: row.is_probe,
     isFailing: row.is_failing,
-    endpoint: {
-      clientId: row.client_id,
-      id: row.endpoint_id,
-      url: row.url,
-      secretSealed: row.secret_sealed,
-      previousSecretSealed: row.previous_secret_sealed,
-      previousSecretUntil: row.previous_secret_until,
-      headersSealed: row.headers_sealed,
-    },
-  };
-}
-
-function resultRow(result: TryResult): Record<string, unknown> {
-  return {
-    client_id: result.clientId,
-    delivery_id: result.deliveryId,
-    endpoint_id: result.endpointId,
-    lease_token: result.leaseToken,
-    number: result.number,
-    at: result.at,
-    duration_ms: result.durationMs,
-    status: result.status,
-    error: result.error,
-    response_excerpt: result.responseExcerpt,
-    verdict: result.verdict,
-    next_try_at: result.nextTryAt,
-    is_throttle: result.throttle !== null,
-    throttled_until: result.throttle?.until ?? null,
-    is_probe: result.isProbe,
+    endpoint,
   };
 }

@@ -400,6 +400,32 @@ describe('the dispatcher', () => {
       expect((await room.deliveries(recovery))[0]?.status).toBe('delivered');
     });
 
+    it('writes the try of a lost lease into the log, and none of a delivery that is gone', async () => {
+      const { clientId, endpoint } = await merchant();
+      const recovery = await room.newRecovery(clientId);
+      await room.book(recovery, { events: ['recovery.failed'], state: 'failed' });
+      const limits = { perEndpoint: 8, rooms: new Map<string, number>(), inAll: 8, failing: 8 };
+      const [claimed] = (await room.store.claimDue(new Date(), limits)).claimed;
+      const result = (deliveryId: string) => ({
+        ...{
+          clientId,
+          deliveryId,
+          endpointId: endpoint.id,
+          leaseToken: '99',
+          number: 1,
+          at: new Date(),
+          durationMs: 1,
+        },
+        ...{ status: 500, error: null, responseExcerpt: 'a "quoted" \\ word', verdict: 'exhausted' as const },
+        ...{ nextTryAt: null, throttle: null, isProbe: false },
+      });
+      await room.store.settle(new Date(), [result('dlv_gone'), result(claimed?.id ?? '')]);
+      expect(
+        await room.sql('SELECT delivery_id, response_excerpt FROM webhook_tries WHERE client_id = $1', [clientId]),
+      ).toEqual([{ delivery_id: claimed?.id, response_excerpt: 'a "quoted" \\ word' }]);
+      expect((await room.deliveries(recovery))[0]?.status).toBe('pending');
+    });
+
     it('shares the work with another process without sending anything twice', async () => {
       const { clientId, path } = await merchant();
       for (let count = 0; count < 60; count += 1) {

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 
-import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { BackgroundLoop } from '../platform/background-loop.js';
+import { BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import type { EgressAnswer } from '../platform/egress/egress-client.js';
-import { Log } from '../platform/logging/log.js';
+import { Log, type LogFacts } from '../platform/logging/log.js';
 import { Random } from '../platform/random.js';
 import { judgeTry, readThrottle, TRY_DEADLINE_MS, type Throttle, type Verdict } from './delivery-policy.js';
 import { LEASE_MS } from './delivery-sql.js';
@@ -12,10 +13,9 @@ import { excerptOf } from './response-excerpt.js';
 import { Sender } from './sender.js';
 import { SendingWindow } from './sending-window.js';
 import { TryResults } from './try-results.js';
-import { WakeableSleep } from './wakeable-sleep.js';
 
 /** Work of other processes is found so soon at the latest; our own wakes us. */
-const POLL_MS = 500;
+const POLL_MS = 250;
 // A due row that could not be claimed (its endpoint is full, or another worker has it) is not looked for in a spin.
 const SLEEP_MIN_MS = 20;
 const PAUSE_AFTER_ERROR_MS = 500;
@@ -32,15 +32,12 @@ interface InLine extends ClaimedDelivery {
  * the wire is sent again.
  */
 @Injectable()
-export class Dispatcher extends BackgroundWork {
+export class Dispatcher extends BackgroundLoop {
   override readonly name = 'dispatcher';
   private readonly window = new SendingWindow<InLine>();
   private readonly results: TryResults;
   private readonly onTheWire = new Set<Promise<void>>();
-  private readonly sleep = new WakeableSleep();
   private roundWaiters: (() => void)[] = [];
-  private loop: Promise<void> | null = null;
-  private stopping = false;
   private heldLookAtMs = 0;
 
   constructor(
@@ -56,27 +53,6 @@ export class Dispatcher extends BackgroundWork {
     works.register(this);
   }
 
-  override start(): void {
-    this.stopping = false;
-    this.loop ??= this.run();
-  }
-
-  override async stop(): Promise<void> {
-    this.stopping = true;
-    this.wake();
-    await this.loop;
-    this.loop = null;
-    this.answerWaiters();
-    await this.handBack(this.window.drain());
-    await Promise.all(this.onTheWire);
-    await this.results.written();
-  }
-
-  /** Something new is due: look at once. Costs nothing where no loop runs. */
-  wake(): void {
-    this.sleep.wake();
-  }
-
   /** Sets free what one client holds back until an instant of its own clock. Answers how many deliveries. */
   async releaseHeldOf(clientId: string, at: Date): Promise<number> {
     const count = await this.store.releaseHeldOf(this.clock.now(), clientId, at);
@@ -89,37 +65,42 @@ export class Dispatcher extends BackgroundWork {
    * themselves are what other processes are handed.
    */
   async handOver(_clientId: string): Promise<void> {
-    if (!this.loop || this.stopping) return;
+    if (!this.turning) return;
     await new Promise<void>((resolve) => {
       this.roundWaiters.push(resolve);
       this.wake();
     });
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping) {
-      try {
-        // Those who ask during the round wait for the next one: this one may have looked already.
-        const asked = this.roundWaiters.length;
-        const seen = await this.round();
-        for (const resolve of this.roundWaiters.splice(0, asked)) resolve();
-        if (seen === 0) await this.sleep.upTo(await this.sleepMs());
-      } catch (error) {
-        this.log.error('dispatch.interrupted', {}, error);
-        await this.sleep.upTo(PAUSE_AFTER_ERROR_MS);
-      }
-    }
+  protected override async turn(): Promise<number> {
+    // Those who ask during the round wait for the next one: this one may have looked already.
+    const asked = this.roundWaiters.length;
+    const hasPutOff = await this.round();
+    for (const resolve of this.roundWaiters.splice(0, asked)) resolve();
+    return hasPutOff ? 0 : this.sleepMs();
   }
 
-  /** One look at what is due. Answers how many deliveries it has dealt with. */
-  private async round(): Promise<number> {
+  protected override interrupted(error: unknown): number {
+    this.log.error('dispatch.interrupted', {}, error);
+    return PAUSE_AFTER_ERROR_MS;
+  }
+
+  protected override async finish(): Promise<void> {
+    for (const resolve of this.roundWaiters.splice(0)) resolve();
+    await this.handBack(this.window.drain());
+    await Promise.all(this.onTheWire);
+    await this.results.written();
+  }
+
+  /** One look at what is due. Answers whether some of it was put off or withdrawn, so that others may have its place. */
+  private async round(): Promise<boolean> {
     const nowMs = this.clock.monotonicMs();
     if (nowMs >= this.heldLookAtMs) {
       await this.store.releaseHeld(this.clock.now());
       this.heldLookAtMs = nowMs + POLL_MS;
     }
     const limits = this.window.limits();
-    if (limits.inAll <= 0) return 0;
+    if (limits.inAll <= 0) return false;
     const { claimed, seen } = await this.store.claimDue(this.clock.now(), limits);
     const claimedMs = this.clock.monotonicMs();
     this.window.add(
@@ -128,13 +109,13 @@ export class Dispatcher extends BackgroundWork {
     );
     this.pump();
     this.window.tidy();
-    return seen;
+    return seen > claimed.length;
   }
 
   private async sleepMs(): Promise<number> {
-    // With all hands full there is nothing to look for; the end of a try wakes us.
+    // While an endpoint has got all that it had room for, the end of its tries wakes us; others are looked for meanwhile.
     const { inAll, failing } = this.window.limits();
-    if (inAll <= 0) return SLEEP_MIN_MS;
+    if (inAll <= 0 || this.window.isFull()) return SLEEP_MIN_MS;
     const nextDueAt = await this.store.nextDueAt(failing > 0);
     const untilDueMs = nextDueAt === null ? POLL_MS : nextDueAt.getTime() - this.clock.now().getTime();
     return Math.min(Math.max(untilDueMs, SLEEP_MIN_MS), POLL_MS);
@@ -179,14 +160,7 @@ export class Dispatcher extends BackgroundWork {
       jitter: () => this.random.fraction(),
     });
     this.results.add(resultOf(delivery, startedAt, answer, { verdict, throttle }));
-    this.log.info('webhook.tried', {
-      ...idsOf(delivery),
-      tryNumber: delivery.tryNumber,
-      status: answered ? answer.status : null,
-      text: answered ? null : answer.cause,
-      durationMs: answer.durationMs,
-      outcome: verdict.kind,
-    });
+    this.log.info('webhook.tried', triedFacts(delivery, answer, verdict));
     return verdict.kind === 'delivered';
   }
 
@@ -203,10 +177,24 @@ export class Dispatcher extends BackgroundWork {
   private async handBack(deliveries: InLine[]): Promise<void> {
     if (deliveries.length > 0) await this.store.handBack(this.clock.now(), deliveries);
   }
+}
 
-  private answerWaiters(): void {
-    for (const resolve of this.roundWaiters.splice(0)) resolve();
-  }
+// Written out: to spread one object into another costs as much as the rest of the line, and there is one for each try.
+function triedFacts(delivery: ClaimedDelivery, answer: EgressAnswer, verdict: Verdict): LogFacts {
+  const answered = answer.kind === 'answered';
+  return {
+    clientId: delivery.clientId,
+    deliveryId: delivery.id,
+    eventId: delivery.eventId,
+    eventType: delivery.eventType,
+    transactionId: delivery.recoveryId,
+    endpointId: delivery.endpoint.id,
+    tryNumber: delivery.tryNumber,
+    status: answered ? answer.status : null,
+    text: answered ? null : answer.cause,
+    durationMs: answer.durationMs,
+    outcome: verdict.kind,
+  };
 }
 
 function idsOf({ clientId, id, eventId, eventType, recoveryId, endpoint }: ClaimedDelivery) {

@@ -1,6 +1,6 @@
 import type { Advice, EndReason, Strategy, Trigger } from '../recovery/facts.js';
 import { isDefaultEvent, type EventType } from './event-types.js';
-import { hasPersonalData, withoutPersonalData } from './no-personal-data.js';
+import { isPersonalData, withoutPersonalData } from './no-personal-data.js';
 
 /** The version of the body's form. Keys are only ever added to it. */
 export const API_VERSION = '2026-11-01';
@@ -197,12 +197,12 @@ function isFinal(type: EventType, endReason: EndReason | null): boolean {
 
 // Half an id would match another debt, so one that may not be told is left out whole.
 function cleanId(id: string | null): string | null {
-  return id === null || hasPersonalData(id) ? null : id;
+  return id === null || isPersonalData(id) ? null : id;
 }
 
 function cleanPairs(pairs: Readonly<Record<string, string>>): Record<string, string> {
   const clean = Object.entries(pairs)
-    .filter(([name]) => !hasPersonalData(name))
+    .filter(([name]) => !isPersonalData(name))
     .map(([name, value]) => [name, withoutPersonalData(value)]);
   return Object.fromEntries(clean) as Record<string, string>;
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
-import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { BackgroundLoop } from '../platform/background-loop.js';
+import { BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import { Database, type Scope, type Transaction } from '../platform/db/database.js';
 import { Ids } from '../platform/ids.js';
@@ -8,7 +9,6 @@ import { Log } from '../platform/logging/log.js';
 import { Dispatcher } from './dispatcher.js';
 import { QUEUE_KNOWN, QUEUE_NEW, STEP, TAKE_RUNNING, takeFitting, takeMissed } from './resend-sql.js';
 import type { ResendRow } from './resend-view.js';
-import { WakeableSleep } from './wakeable-sleep.js';
 
 const WORKER: Scope = { role: 'worker' };
 /** Orders of other processes are found so soon at the latest. */
@@ -34,11 +34,9 @@ interface Candidate extends Record<string, unknown> {
  * one transaction, so a process that dies loses and repeats nothing, and any other one goes on.
  */
 @Injectable()
-export class Resender extends BackgroundWork {
+export class Resender extends BackgroundLoop {
   override readonly name = 'resender';
-  private readonly sleep = new WakeableSleep();
-  private loop: Promise<void> | null = null;
-  private stopping = false;
+  private worked = false;
 
   constructor(
     private readonly database: Database,
@@ -52,36 +50,17 @@ export class Resender extends BackgroundWork {
     works.register(this);
   }
 
-  override start(): void {
-    this.stopping = false;
-    this.loop ??= this.run();
+  /** Takes steps of orders as long as one is due; an order that has just had one is due again soon. */
+  protected override async turn(): Promise<number> {
+    const hasWorked = this.worked;
+    this.worked = await this.step();
+    if (this.worked) return 0;
+    return hasWorked ? STEP_EVERY_MS : POLL_MS;
   }
 
-  override async stop(): Promise<void> {
-    this.stopping = true;
-    this.wake();
-    await this.loop;
-    this.loop = null;
-  }
-
-  /** There is a new order: look at once. */
-  wake(): void {
-    this.sleep.wake();
-  }
-
-  private async run(): Promise<void> {
-    let pauseMs = 0;
-    while (!this.stopping) {
-      try {
-        const worked = await this.step();
-        if (worked) pauseMs = STEP_EVERY_MS;
-        else await this.sleep.upTo(pauseMs);
-        if (!worked) pauseMs = POLL_MS;
-      } catch (error) {
-        this.log.error('resend.interrupted', {}, error);
-        await this.sleep.upTo(POLL_MS);
-      }
-    }
+  protected override interrupted(error: unknown): number {
+    this.log.error('resend.interrupted', {}, error);
+    return POLL_MS;
   }
 
   /** Takes the next step of one order. False when none is due for a step. */

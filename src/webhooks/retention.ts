@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { encodeTime } from 'ulid';
 
-import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { BackgroundLoop } from '../platform/background-loop.js';
+import { BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import { Database, type Scope } from '../platform/db/database.js';
 import { Log } from '../platform/logging/log.js';
-import { WakeableSleep } from './wakeable-sleep.js';
 import { WebhooksConfig } from './webhooks.config.js';
 
 const WORKER: Scope = { role: 'worker' };
@@ -47,11 +47,8 @@ const SWEEP = `
  * months, and a key of a partitioned table would have to hold the month too (docs/webhooks.md).
  */
 @Injectable()
-export class Retention extends BackgroundWork {
+export class Retention extends BackgroundLoop {
   override readonly name = 'webhook-retention';
-  private readonly sleep = new WakeableSleep();
-  private loop: Promise<void> | null = null;
-  private stopping = false;
 
   constructor(
     private readonly database: Database,
@@ -65,15 +62,7 @@ export class Retention extends BackgroundWork {
   }
 
   override start(): void {
-    this.stopping = false;
-    if (this.config.webhookRetentionDays !== null) this.loop ??= this.run(this.config.webhookRetentionDays);
-  }
-
-  override async stop(): Promise<void> {
-    this.stopping = true;
-    this.sleep.wake();
-    await this.loop;
-    this.loop = null;
+    if (this.config.webhookRetentionDays !== null) super.start();
   }
 
   /** Deletes what is older than so many days of real time. Answers how many events that were. */
@@ -90,16 +79,16 @@ export class Retention extends BackgroundWork {
     return deleted;
   }
 
-  private async run(days: number): Promise<void> {
-    while (!this.stopping) {
-      try {
-        const deleted = await this.sweep(days);
-        if (deleted > 0) this.log.info('webhook.swept', { count: deleted });
-      } catch (error) {
-        this.log.error('webhook.sweep_failed', {}, error);
-      }
-      await this.sleep.upTo(EVERY_MS);
-    }
+  protected override async turn(): Promise<number> {
+    const days = this.config.webhookRetentionDays;
+    const deleted = days === null ? 0 : await this.sweep(days);
+    if (deleted > 0) this.log.info('webhook.swept', { count: deleted });
+    return EVERY_MS;
+  }
+
+  protected override interrupted(error: unknown): number {
+    this.log.error('webhook.sweep_failed', {}, error);
+    return EVERY_MS;
   }
 
   private async sweepClient(clientId: string, before: Date): Promise<number> {

@@ -66,6 +66,12 @@ export class SendingWindow<Item extends { endpoint: { id: string }; isFailing: b
     }
   }
 
+  /** Whether any endpoint was given all that it had room for, and is still busy with it. */
+  isFull(): boolean {
+    for (const each of this.served.values()) if (each.full && each.queue.length + each.inFlight > 0) return true;
+    return false;
+  }
+
   /** The next delivery to send; null when all that may be is on the wire. */
   next(): Item | null {
     if (this.inFlight >= IN_FLIGHT_MAX) return null;

@@ -1,5 +1,6 @@
 import * as health from './endpoint-health.js';
 import { UNLEASED } from './delivery-sql.js';
+import type { TryResult } from './delivery-store.js';
 
 const interval = (ms: number) => `interval '${ms} milliseconds'`;
 /** 2 to the power of a step, in seconds and at most so many milliseconds. */
@@ -71,45 +72,67 @@ const ENDPOINTS = `
     WHERE w.is_well AND w.failing_told > 0 AND o.client_id = w.client_id AND o.resolved_at IS NULL
       AND o.dedupe_key IN (${health.TOLD_AFTER_DAYS.map((day) => `'webhook_endpoint_failing:' || w.endpoint_id || ':${day}'`).join(', ')}))`;
 
+/** What a result is to PostgreSQL: an array for each of these, $2 and on. JSON would cost it four times as much to read. */
+const COLUMNS: readonly [name: string, type: string, of: (result: TryResult) => unknown][] = [
+  ['client_id', 'text', ({ clientId }) => clientId],
+  ['delivery_id', 'text', ({ deliveryId }) => deliveryId],
+  ['endpoint_id', 'text', ({ endpointId }) => endpointId],
+  ['lease_token', 'bigint', ({ leaseToken }) => leaseToken],
+  ['number', 'integer', ({ number }) => number],
+  ['at', 'timestamptz', ({ at }) => at],
+  ['duration_ms', 'integer', ({ durationMs }) => durationMs],
+  ['status', 'integer', ({ status }) => status],
+  ['error', 'text', ({ error }) => error],
+  ['response_excerpt', 'text', ({ responseExcerpt }) => responseExcerpt],
+  ['verdict', 'text', ({ verdict }) => verdict],
+  ['next_try_at', 'timestamptz', ({ nextTryAt }) => nextTryAt],
+  ['is_throttle', 'boolean', ({ throttle }) => throttle !== null],
+  ['throttled_until', 'timestamptz', ({ throttle }) => throttle?.until ?? null],
+  ['is_probe', 'boolean', ({ isProbe }) => isProbe],
+];
+
+/** The parameters of `SETTLE`. */
+export function settleValues(realNow: Date, results: readonly TryResult[]): unknown[] {
+  return [realNow, ...COLUMNS.map(([, , of]) => results.map(of))];
+}
+
 /**
- * Writes what became of tries: $1 real now, $2 JSON array of them. A result counts while its lease is the newest one; a
+ * Writes what became of tries: $1 real now, then `COLUMNS`. A result counts while its lease is the newest one; a
  * delivery that did arrive counts in any case, so that it is not sent again. What stood in line behind one that has
  * ended becomes due. Answers whether there is something to claim that was not before.
  */
 export const SETTLE = `
   WITH results AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($2::jsonb) AS r (
-      client_id text, delivery_id text, endpoint_id text, lease_token bigint, number integer, at timestamptz,
-      duration_ms integer, status integer, error text, response_excerpt text, verdict text, next_try_at timestamptz,
-      is_throttle boolean, throttled_until timestamptz, is_probe boolean)),
-  logged AS (
-    INSERT INTO webhook_tries (client_id, delivery_id, number, at, duration_ms, status, error, response_excerpt)
-    SELECT client_id, delivery_id, number, at, duration_ms, status, error, response_excerpt FROM results
-    ON CONFLICT DO NOTHING),
+    SELECT * FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
+      AS r (${COLUMNS.map(([name]) => name).join(', ')})),
   judged AS MATERIALIZED (
-    SELECT d.client_id, d.id, r.status AS answered, r.error, r.verdict, r.next_try_at,
-      CASE WHEN r.verdict = 'delivered' THEN 'delivered'
-           WHEN r.verdict = 'retry' AND p.deleted_at IS NULL AND p.enabled THEN 'pending'
-           -- A redelivery that fails does not undo that it was received once.
-           WHEN d.delivered_at IS NOT NULL THEN 'delivered'
-           WHEN p.deleted_at IS NOT NULL THEN 'endpoint_deleted'
+    SELECT r.*, r.verdict = 'retry' AND p.deleted_at IS NULL AND p.enabled AS goes_on,
+      CASE WHEN p.deleted_at IS NOT NULL THEN 'endpoint_deleted'
            WHEN r.verdict = 'gone' OR NOT p.enabled THEN 'endpoint_disabled'
-           ELSE 'exhausted' END AS fate
-    FROM results r
-    -- LIMIT keeps the planner from reading all that is pending to find these few.
-    CROSS JOIN LATERAL (
-      SELECT * FROM webhook_deliveries x WHERE x.client_id = r.client_id AND x.id = r.delivery_id LIMIT 1) d
-    JOIN webhook_endpoints p ON p.client_id = d.client_id AND p.id = d.endpoint_id
-    WHERE d.status = 'pending' AND (d.lease_token = r.lease_token OR r.verdict = 'delivered')),
+           ELSE 'exhausted' END AS ended_as
+    FROM results r JOIN webhook_endpoints p ON p.client_id = r.client_id AND p.id = r.endpoint_id),
   settled AS (
     UPDATE webhook_deliveries d SET
-      status = j.fate,
-      next_try_at = CASE j.fate WHEN 'pending' THEN j.next_try_at END,
+      status = CASE WHEN j.goes_on THEN 'pending'
+                    -- A redelivery that fails does not undo that it was received once.
+                    WHEN j.verdict = 'delivered' OR d.delivered_at IS NOT NULL THEN 'delivered'
+                    ELSE j.ended_as END,
+      next_try_at = CASE WHEN j.goes_on THEN j.next_try_at END,
       delivered_at = CASE j.verdict WHEN 'delivered' THEN coalesce(d.delivered_at, $1) ELSE d.delivered_at END,
       schedule_step = d.schedule_step + CASE j.verdict WHEN 'delivered' THEN 0 ELSE 1 END,
-      last_status = coalesce(j.answered, d.last_status), last_error = j.error, lease_until = NULL, updated_at = $1
-    FROM judged j WHERE d.client_id = j.client_id AND d.id = j.id
+      last_status = coalesce(j.status, d.last_status), last_error = j.error, lease_until = NULL, updated_at = $1
+    FROM judged j
+    WHERE d.client_id = j.client_id AND d.id = j.delivery_id AND (d.lease_token = j.lease_token OR j.verdict = 'delivered')
+      -- What is pending, in other words: those would invite the index of all that waits.
+      AND d.next_try_at IS NOT NULL
     RETURNING d.client_id, d.id, d.event_id, d.endpoint_id, d.recovery_id, d.event_sequence, d.status),
+  -- Also the try whose lease was lost; none of a delivery that retention has deleted meanwhile.
+  logged AS (
+    INSERT INTO webhook_tries (client_id, delivery_id, number, at, duration_ms, status, error, response_excerpt)
+    SELECT client_id, delivery_id, number, at, duration_ms, status, error, response_excerpt FROM results r
+    WHERE (r.client_id, r.delivery_id) IN (SELECT client_id, id FROM settled)
+      OR EXISTS (SELECT FROM webhook_deliveries d WHERE d.client_id = r.client_id AND d.id = r.delivery_id)
+    ON CONFLICT DO NOTHING),
   next_in_line AS (
     UPDATE webhook_deliveries n SET next_try_at = $1, updated_at = $1
     FROM settled s

@@ -6,7 +6,10 @@ import type { Log } from '../platform/logging/log.js';
 import type { DeliveryStore, TryResult } from './delivery-store.js';
 import { LEASE_MS } from './delivery-sql.js';
 
-const BATCH_MAX = 128;
+const BATCH_MAX = 256;
+// While many tries end, a batch that waits a little is written at the price of a small one. A few are written at once.
+const MANY = 16;
+const GATHER_MS = 8;
 const RETRY_PAUSE_MS = 200;
 
 /**
@@ -39,7 +42,11 @@ export class TryResults {
   private async writeAll(): Promise<void> {
     // Lets the tries that end in this same moment join the first batch.
     await Promise.resolve();
-    while (this.waiting.length > 0) await this.write(this.waiting.splice(0, BATCH_MAX));
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, BATCH_MAX);
+      await this.write(batch);
+      if (batch.length >= MANY && this.waiting.length < BATCH_MAX) await pause(GATHER_MS);
+    }
   }
 
   private async write(batch: TryResult[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { Watch } from '../../src/alerts/watch.service.js';
+import { WatchedClients } from '../../src/alerts/watched-clients.js';
 import { Database } from '../../src/platform/db/database.js';
 import { AlertRoom } from '../support/alert-room.js';
 
@@ -74,6 +75,43 @@ describe('what is watched', () => {
     }
     await watch.stop();
     expect(await openKinds(client.clientId)).toEqual(['recovery_failed', 'webhook_endpoint_disabled']);
+  });
+
+  it('a client that is well costs no look of its own, and every one that is not gets one', async () => {
+    const { clientId } = await room.client({ ...EMAIL, webhookUrl: `${room.fakes.url}/hooks` });
+    const clients = room.app.service.app.get(WatchedClients);
+    const seen = () => clients.withStanding(room.clock.now());
+    expect(await seen()).toEqual([clientId]); // Its charges were never counted.
+    await room.watch();
+    expect(await seen()).toEqual([]);
+    const troubles = [
+      [`UPDATE webhook_endpoints SET failing_since = now() WHERE client_id = $1`, `failing_since = NULL`],
+      [
+        `UPDATE webhook_endpoints SET enabled = false, disabled_reason = 'gone' WHERE client_id = $1`,
+        `enabled = true, disabled_reason = NULL`,
+      ],
+    ];
+    for (const [make = '', undo = ''] of troubles) {
+      await room.sql(make, [clientId]);
+      expect(await seen()).toEqual([clientId]);
+      await room.sql(`UPDATE webhook_endpoints SET ${undo} WHERE client_id = $1`, [clientId]);
+      expect(await seen()).toEqual([]);
+    }
+    for (const kind of [
+      'queue_behind',
+      'unusual_decline_rate',
+      'charge_unknown_for_long',
+      'work_parked',
+      'money_held',
+    ]) {
+      const alert = `INSERT INTO operator_alerts (client_id, id, kind, severity, facts, dedupe_key, created_at)
+                     VALUES ($1, $2, $2, 'warning', '{}', $2, now())`;
+      await room.sql(alert, [clientId, kind]);
+      expect(await seen()).toEqual([clientId]);
+      await room.sql('UPDATE operator_alerts SET resolved_at = now() WHERE client_id = $1', [clientId]);
+    }
+    room.clock.advance(2 * HOUR_MS);
+    expect(await seen()).toEqual([clientId]);
   });
 
   it('a charge that is unknown no more ends its alert, and an old point in time can be told again', async () => {

@@ -66,7 +66,8 @@ describe('an e-mail', () => {
       expect(each).toContain('1.050');
       expect(each).toContain('hard 1');
       expect(each).toContain('01KB5Z7M3QG8T2V4XW6Y9ACDEF');
-      expect(each).toContain(`${room.app.url}/console`);
+      // There is no console yet, and a link to nowhere helps nobody.
+      expect(each).not.toMatch(/console/i);
     }
     expect(received?.raw).not.toMatch(/jane|Elm Street/i);
     expect(html).toContain('Bäcker &lt;b&gt;&amp;&lt;/b&gt; Co');

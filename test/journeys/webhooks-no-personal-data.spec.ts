@@ -26,9 +26,14 @@ const name = fc.stringMatching(/^[a-z][a-z0-9]{1,8}$/);
 const email = fc
   .tuple(name, fc.constantFrom('.', '+', '_', ''), name, name, fc.constantFrom('com', 'de', 'co.uk'))
   .map(([first, joint, last, host, top]) => `${first}${joint}${last}@${host}.${top}`);
-const phone = fc
+const international = fc
   .tuple(fc.constantFrom('+1', '+49', '+880', '+44'), digits(3), digits(7), fc.constantFrom(' ', '-', ''))
   .map(([country, area, rest, gap]) => `${country}${gap}${area}${gap}${rest}`);
+const national = fc.oneof(
+  fc.tuple(digits(3), digits(3), digits(4)).map(([area, one, two]) => `(${area}) ${one}-${two}`),
+  fc.tuple(fc.stringMatching(/^0[1-9]\d{2}$/), digits(7)).map(([area, rest]) => `${area} ${rest}`),
+);
+const phone = fc.oneof(international, national);
 const card = fc
   .tuple(
     fc.constantFrom(['4', 16], ['51', 16], ['2221', 16], ['34', 15], ['6011', 16], ['36', 14], ['3528', 16]),
@@ -67,7 +72,15 @@ function findings(body: string): string[] {
   const cards = [...body.matchAll(/(?:\d[ -]?){13,19}/g)]
     .map(([run]) => run.replaceAll(/\D/g, ''))
     .filter((run) => luhnDigit(run.slice(0, -1)) === run.at(-1) && /^(?:4|5[1-5]|2[2-7]|3[4-8]|6)/.test(run));
-  const others = [/[\w.+-]+@[\w-]+\.\w+/g, /\+\d[\d -]{8,}\d/g, /\b[a-z]+:\/\/\S/gi, /\bwww\.\w/gi, /_secret_/g];
+  const others = [
+    /[\w.+-]+@[\w-]+\.\w+/g,
+    /\+\d[\d -]{8,}\d/g,
+    /\(\d{3}\) \d{3}-\d/g,
+    /\b0\d{3} \d{7}\b/g,
+    /\b[a-z]+:\/\/\S/gi,
+    /\bwww\.\w/gi,
+    /_secret_/g,
+  ];
   return [...cards, ...others.flatMap((pattern) => [...body.matchAll(pattern)].map(([found]) => found))];
 }
 

@@ -44,9 +44,12 @@ const ENTER_TENANT: Statement = {
   name: 'enter_tenant',
   text: `SELECT set_config('role', 'revtain_tenant', true), set_config('revtain.client_id', $1, true)`,
 };
+// A worker's statements are planned once for each connection, maybe while their tables are empty: what was right for ten rows
+// must not read a million of them until the statistics are gathered anew. So a table is read whole only where no index serves.
 const ENTER_WORKER: Statement = {
   name: 'enter_worker',
-  text: `SELECT set_config('role', 'revtain_worker', true), set_config('revtain.client_id', '', true)`,
+  text: `SELECT set_config('role', 'revtain_worker', true), set_config('revtain.client_id', '', true),
+    set_config('enable_seqscan', 'off', true)`,
 };
 
 /**

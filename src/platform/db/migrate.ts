@@ -13,6 +13,7 @@ import { AddDebtLookups1763700005000 } from './migrations/1763700005000-add-debt
 import { AddEndpointHealth1763700010000 } from './migrations/1763700010000-add-endpoint-health.js';
 import { CreateWebhookResends1763700011000 } from './migrations/1763700011000-create-webhook-resends.js';
 import { AllowWebhookRetention1763700012000 } from './migrations/1763700012000-allow-webhook-retention.js';
+import { EaseDeliveryWrites1763700013000 } from './migrations/1763700013000-ease-delivery-writes.js';
 import { AddAlertSettings1763700020000 } from './migrations/1763700020000-add-alert-settings.js';
 import { CreateAlertMessages1763700021000 } from './migrations/1763700021000-create-alert-messages.js';
 import { CreateConnectorEvents1763700030000 } from './migrations/1763700030000-create-connector-events.js';
@@ -35,6 +36,7 @@ export const MIGRATIONS = [
   AddEndpointHealth1763700010000,
   CreateWebhookResends1763700011000,
   AllowWebhookRetention1763700012000,
+  EaseDeliveryWrites1763700013000,
   AddAlertSettings1763700020000,
   CreateAlertMessages1763700021000,
   CreateConnectorEvents1763700030000,

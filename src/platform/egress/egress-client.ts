@@ -3,7 +3,7 @@ import { Agent, type Dispatcher } from 'undici';
 import type { Clock } from '../clock.js';
 import { Exchange } from './exchange.js';
 import { guardedConnect, type Resolve } from './guarded-connect.js';
-import { checkUrl, type EgressPolicy, type UrlVerdict } from './url-rules.js';
+import { checkUrl, type EgressPolicy } from './url-rules.js';
 
 export interface EgressRequest {
   url: string;
@@ -51,7 +51,7 @@ export interface EgressOptions {
 export class EgressClient {
   private readonly agent: Dispatcher;
   // The rules do not change while a process runs, so that each address is read once and not at every call.
-  private readonly verdicts = new Map<string, UrlVerdict>();
+  private readonly targets = new Map<string, Target>();
 
   constructor(
     private readonly policy: EgressPolicy,
@@ -64,14 +64,15 @@ export class EgressClient {
   }
 
   async post(request: EgressRequest): Promise<EgressAnswer> {
-    const verdict = this.verdictOn(request.url);
-    if (verdict.kind === 'refused') {
-      return { kind: 'no_answer', text: COULD_NOT_CONNECT, cause: `the URL ${verdict.message}`, durationMs: 0 };
+    const target = this.targetOf(request.url);
+    if (target.kind === 'refused') {
+      return { kind: 'no_answer', text: COULD_NOT_CONNECT, cause: target.cause, durationMs: 0 };
     }
-    const { origin, pathname, search } = verdict.url;
-    const headers = Object.entries(request.headers).flat();
+    const { origin, path } = target;
+    const headers: string[] = [];
+    for (const name in request.headers) headers.push(name, request.headers[name] ?? '');
     return Exchange.run(this.clock, request.deadlineMs, (exchange) => {
-      this.agent.dispatch({ origin, path: pathname + search, method: 'POST', headers, body: request.body }, exchange);
+      this.agent.dispatch({ origin, path, method: 'POST', headers, body: request.body }, exchange);
     });
   }
 
@@ -80,15 +81,25 @@ export class EgressClient {
     await this.agent.destroy();
   }
 
-  private verdictOn(url: string): UrlVerdict {
-    const known = this.verdicts.get(url);
+  private targetOf(url: string): Target {
+    const known = this.targets.get(url);
     if (known) return known;
-    const verdict = checkUrl(url, this.policy);
-    if (this.verdicts.size >= VERDICTS_MAX) this.verdicts.clear();
-    this.verdicts.set(url, verdict);
-    return verdict;
+    const target = readTarget(url, this.policy);
+    if (this.targets.size >= TARGETS_MAX) this.targets.clear();
+    this.targets.set(url, target);
+    return target;
   }
 }
 
+/** What an address comes to: where the request goes, or why nowhere. */
+type Target = { kind: 'allowed'; origin: string; path: string } | { kind: 'refused'; cause: string };
+
+function readTarget(text: string, policy: EgressPolicy): Target {
+  const verdict = checkUrl(text, policy);
+  if (verdict.kind === 'refused') return { kind: 'refused', cause: `the URL ${verdict.message}` };
+  const { origin, pathname, search } = verdict.url;
+  return { kind: 'allowed', origin, path: pathname + search };
+}
+
 const CONNECT_MAX_MS = 10_000;
-const VERDICTS_MAX = 1_000;
+const TARGETS_MAX = 1_000;
