@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-import { WakeableSleep } from '../webhooks/wakeable-sleep.js';
+import { WakeableSleep } from '../platform/wakeable-sleep.js';
 
 /** The worker's sleep, rung by whoever has taken a card in this process. */
 @Injectable()

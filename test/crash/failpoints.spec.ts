@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { FAILPOINTS, readFailpoints } from '../../src/failpoints.js';
 import { ArmedGateway } from '../../src/gateways/armed-gateway.js';
 import { Gateway } from '../../src/gateways/gateway.js';
+import type { Gateway } from '../../src/gateways/gateway.js';
 import { GatewayRegistry, TestGatewayAddress } from '../../src/gateways/registry.js';
 import { StripeGateway } from '../../src/gateways/stripe/stripe-gateway.js';
 import { SystemClock } from '../../src/platform/clock.js';
@@ -98,10 +99,18 @@ describe('the failpoints of the money path', () => {
 describe('REVTAIN_FAILPOINTS', () => {
   const log = new Log('silent');
 
-  it('unset arms nothing, so that no port is wrapped', () => {
+  it('unset arms nothing', () => {
     expect(readFailpoints(null, log)).toBeNull();
-    const plain = new GatewayRegistry(new SystemClock(), new TestGatewayAddress(), null);
-    expect(plain.gatewayFor({ provider: 'stripe' })).toBeInstanceOf(StripeGateway);
+  });
+
+  it('wraps what speaks to a gateway, so that a call that waits for its turn has not passed yet', () => {
+    const armed: Gateway[] = [];
+    const arm = (gateway: Gateway) => {
+      armed.push(gateway);
+      return gateway;
+    };
+    new GatewayRegistry(new SystemClock(), new TestGatewayAddress(), { stripeApiBase: null, arm });
+    expect(armed).toEqual([expect.any(StripeGateway), expect.any(StripeGateway)]);
   });
 
   it('is refused in production', () => {

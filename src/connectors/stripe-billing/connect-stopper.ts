@@ -7,7 +7,7 @@ import { BackgroundWork, BackgroundWorks } from '../../platform/background-work.
 import { Clock } from '../../platform/clock.js';
 import { Log } from '../../platform/logging/log.js';
 import { Dispatcher } from '../../webhooks/dispatcher.js';
-import { WakeableSleep } from '../../webhooks/wakeable-sleep.js';
+import { WakeableSleep } from '../../platform/wakeable-sleep.js';
 import { ConnectStore } from './connect-store.js';
 
 /** A disconnection that another process has taken waits this long at most. */
