@@ -69,6 +69,6 @@ export class ArmedGateway extends Gateway {
   /** Real money is never played with, whatever is armed. */
   private through<T>(method: string, account: GatewayAccount, call: () => Promise<T>, cut: () => Promise<T>) {
     if (/^[sr]k_live_/.test(account.secretKey)) return call();
-    return this.failpoints.through(`gateway.${method}`, account.clientId, call, { before: cut, after: cut });
+    return this.failpoints.through(`gateway.${method}`, [account.clientId], call, { before: cut, after: cut });
   }
 }

@@ -48,6 +48,8 @@ describe('the settings, when nothing is set', () => {
       testGateway: true,
       gatewayTimeoutMs: 20_000,
       gatewayCallsPerSecond: null,
+      inFlightMax: 64,
+      failpoints: null,
       egressPorts: [443, 8443],
       egressProxy: null,
       webhookRetentionDays: null,

@@ -18,6 +18,6 @@ export class ArmedSender extends Sender {
     const lost: EgressAnswer = { kind: 'no_answer', text: COULD_NOT_CONNECT, cause, durationMs: 0 };
     const cut = () => Promise.resolve(lost);
     const wire = { before: cut, after: cut };
-    return this.failpoints.through('webhook.send', endpoint.clientId, () => super.send(endpoint, message), wire);
+    return this.failpoints.through('webhook.send', [endpoint.clientId], () => super.send(endpoint, message), wire);
   }
 }

@@ -27,7 +27,13 @@ const asMerchant = (key = merchant.account.apiKey) => ({ 'x-api-key': key });
 const asOperator = () => ({ 'x-admin-key': world.app.adminKey });
 const MIB = 1024 * 1024;
 const TAKES_EVENTS = ['/api/connectors/{platform}/webhook/{clientId}', '/webhooks/stripe'];
-const OPERATORS = ['/api/clients', '/api/verify'];
+const OPERATORS = [
+  '/api/clients',
+  '/api/verify',
+  '/api/audit/verify',
+  '/api/audit/checkpoints',
+  '/api/audit/links/{clientId}/{number}',
+];
 const asOwner = ({ path }: Route) => (OPERATORS.includes(path) ? asOperator() : asMerchant());
 
 const NOBODYS_CLIENT = `?clientId=cli_${'0'.repeat(26)}`;
@@ -396,8 +402,16 @@ describe('what each route answers when all is well, and what stands in its way',
     const lookups = ['/api/lookup/decline', '/api/lookup/decline/stripe/do_not_honor'];
     const files = ['/docs', '/docs/swagger-ui.css', '/openapi.yaml', '/openapi.json'];
     for (const path of [...lookups, '/healthz', '/readyz', ...files]) await answered(200, 'GET', path, undefined, {});
-    await answered(200, 'GET', '/api/verify', undefined, asOperator());
     for (const path of lookups) await answered(304, 'GET', path, undefined, { 'if-none-match': '*' });
+  });
+
+  it('the operator’s looks at the database', async () => {
+    await answered(200, 'GET', '/api/verify', undefined, asOperator());
+    await answered(200, 'POST', '/execute', charge());
+    while (Number((await answered(200, 'GET', '/api/audit/verify', undefined, asOperator()))['links']) === 0);
+    const { data } = await answered(200, 'GET', '/api/audit/checkpoints', undefined, asOperator());
+    const [kept] = data as { clientId: string; number: number }[];
+    await answered(200, 'GET', `/api/audit/links/${kept?.clientId}/${kept?.number}`, undefined, asOperator());
   });
 
   it('leaves no documented answer unseen', () => {

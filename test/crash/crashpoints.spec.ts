@@ -12,11 +12,13 @@ import { World } from './world.js';
 let world: World;
 let api: ServiceProcess;
 let drill: Drill;
+let all: Point[];
 let points: Point[];
 
 /**
  * Passed only after another fault (a key whose process died, a reading that failed, work that is parked), when two calls
- * clash at an index, by a hold-out, at a stop in good order, or by the walk of a test client's clock.
+ * clash at an index, by a hold-out, at a stop in good order, by the walk of a test client's clock, or by an event of a
+ * billing platform.
  */
 const BY_NO_STORY = [
   'accept:cancelled',
@@ -27,11 +29,18 @@ const BY_NO_STORY = [
   'finished_key',
   'hand_back',
   'holder_of_debt',
+  'newest_of_customer',
+  'newest_of_object',
+  'newest_of_token',
+  'note_seen_charge',
+  'open_on_token',
   'read_pause',
   'release_held_of',
   'save:attempt_declined',
+  'save:declined_elsewhere',
   'save:parked',
   'save:payment_replaced',
+  'save:platform_goes_first',
   'save:reading_failed',
   'take_over_key',
 ].map((name) => `database.${name}`);
@@ -40,7 +49,8 @@ beforeAll(async () => {
   world = await World.open(false);
   api = await world.start({ REVTAIN_ROLE: 'api' });
   drill = new Drill(world, api);
-  points = onePointEach(pointsOf(await drill.trace(STORIES)));
+  all = pointsOf(await drill.trace(STORIES));
+  points = onePointEach(all);
 }, 120_000);
 
 afterAll(async () => {
@@ -61,8 +71,18 @@ it('the stories pass every failpoint that one fault can come to', () => {
 });
 
 it('killed at any failpoint: taken over within 15 s, charged once, ended as the story ends, told once', async () => {
-  const results = await drill.run(cellsOf(points, 'kill'));
+  const first = await drill.run(cellsOf(points, 'kill'));
+  // Some points are passed or not as two processes happen to meet: such a one is tried in every story that can come to it.
+  const missed = first.filter(({ reached }) => !reached).map(({ failpoint }) => failpoint);
+  const again = await drill.run(
+    cellsOf(
+      all.filter(({ failpoint }) => missed.includes(failpoint)),
+      'kill',
+    ),
+  );
+  const results = [...first, ...again].filter(({ reached }) => reached);
   expect(faulty(results)).toEqual([]);
+  expect(missed.filter((failpoint) => !again.some((each) => each.reached && each.failpoint === failpoint))).toEqual([]);
   const takeovers = results.flatMap(({ takeoverMs }) => (takeoverMs === null ? [] : [takeoverMs]));
   expect(takeovers.length).toBeGreaterThan(10);
   expect(await offendersOf(api)).toEqual([]);

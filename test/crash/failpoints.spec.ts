@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { FAILPOINTS, readFailpoints } from '../../src/failpoints.js';
 import { ArmedGateway } from '../../src/gateways/armed-gateway.js';
 import { Gateway } from '../../src/gateways/gateway.js';
-import type { Gateway } from '../../src/gateways/gateway.js';
 import { GatewayRegistry, TestGatewayAddress } from '../../src/gateways/registry.js';
 import { StripeGateway } from '../../src/gateways/stripe/stripe-gateway.js';
 import { SystemClock } from '../../src/platform/clock.js';
@@ -66,8 +65,9 @@ describe('the failpoints of the money path', () => {
     const names = files.flatMap(({ text }) =>
       [...text.matchAll(/\bname: '([a-z_]+)',\s*text\b/g)].map(([, name]) => name),
     );
-    // Locks are taken in one flight with what they guard, which is what the flight is called by.
-    const carried = ['card_lock', 'velocity_lock', 'card_before', 'earlier_recoveries'];
+    // Locks are taken in one flight with what they guard, which is what the flight is called by; a crowd is claimed from in
+    // another way than what is due alone, and what can fail is the same.
+    const carried = ['card_lock', 'velocity_lock', 'card_before', 'earlier_recoveries', 'claim_fairly'];
     const missing = names.filter((name = '') => !carried.includes(name) && !LISTED.has(`database.${name}`));
     expect(missing).toEqual([]);
   });
@@ -134,7 +134,7 @@ describe('an armed failpoint', () => {
   it('speaks at its own turn, and for its own client only', async () => {
     const failpoints = armed('cut');
     const through = (clientId: string | null) =>
-      failpoints.through('x', clientId, () => Promise.resolve('worked'), wire);
+      failpoints.through('x', clientId === null ? [] : [clientId], () => Promise.resolve('worked'), wire);
     expect([await through(client), await through(null), await through('another')]).toEqual([
       'worked',
       'worked',
@@ -147,7 +147,7 @@ describe('an armed failpoint', () => {
   it('after the fact: the work is done, and its answer lost', async () => {
     const failpoints = armed('cut_after');
     let worked = 0;
-    const through = () => failpoints.through('x', client, () => Promise.resolve(++worked), wire);
+    const through = () => failpoints.through('x', [client], () => Promise.resolve(++worked), wire);
     await through();
     await expect(through()).rejects.toThrow('lost');
     expect(worked).toBe(2);
@@ -156,8 +156,8 @@ describe('an armed failpoint', () => {
   it('kills before anything is done', async () => {
     const killed = await new Promise<string>((resolve) => {
       const failpoints = armed('kill', { kill: () => resolve('killed'), onRelease: () => undefined });
-      const through = () => failpoints.through('x', client, () => Promise.resolve(), wire);
-      void through().then(() => failpoints.through('x', client, () => Promise.resolve(resolve('worked')), wire));
+      const through = () => failpoints.through('x', [client], () => Promise.resolve(), wire);
+      void through().then(() => failpoints.through('x', [client], () => Promise.resolve(resolve('worked')), wire));
     });
     expect(killed).toBe('killed');
   });
@@ -166,7 +166,7 @@ describe('an armed failpoint', () => {
     let letGo = () => undefined as void;
     const failpoints = armed('hold', { kill: () => undefined, onRelease: (release) => (letGo = release) });
     const done: string[] = [];
-    const through = () => failpoints.through('x', client, () => Promise.resolve(done.push('worked')), wire);
+    const through = () => failpoints.through('x', [client], () => Promise.resolve(done.push('worked')), wire);
     await through();
     const held = through();
     await new Promise((resolve) => setImmediate(resolve));

@@ -25,6 +25,7 @@ const NOBODY: Readonly<Record<string, string>> = {
   token: 'A'.repeat(43),
   gateway: 'nowhere',
   code: 'do_not_honor',
+  number: '999999999999999',
 };
 
 /** The documented path with each parameter naming nothing, but those that `known` gives. */

@@ -12,17 +12,18 @@ const CUT = 'Connection terminated unexpectedly';
 /** `sendFlight` with a failpoint around each flight: `database.` and what its last statement writes or reads. */
 export function armedFlights(failpoints: Failpoints): SendFlight {
   // A bare COMMIT names nobody: it is the work of whoever wrote before it on the same connection.
-  const owners = new WeakMap<pg.ClientBase, string | null>();
+  const owners = new WeakMap<pg.ClientBase, readonly string[]>();
   return (client, statements) => {
     const opens = statements.some(({ name = '' }) => OPENING.has(name));
-    const owner = ownerOf(statements) ?? (opens ? null : (owners.get(client) ?? null));
-    owners.set(client, owner);
+    const own = ownersOf(statements);
+    const of = own.length > 0 || opens ? own : (owners.get(client) ?? []);
+    owners.set(client, of);
     const cut = () => {
       streamOf(client).destroy();
       return Promise.reject(new Error(CUT));
     };
     const name = `database.${nameOfFlight(statements)}`;
-    return failpoints.through(name, owner, () => sendFlight(client, statements), {
+    return failpoints.through(name, of, () => sendFlight(client, statements), {
       before: cut,
       after: cut,
     });
@@ -36,13 +37,22 @@ export function nameOfFlight(statements: readonly Statement[]): string {
   return statements.at(-1)?.name ?? 'nothing';
 }
 
-/** The client whose work a flight is; null for one that is about many, such as a claim. */
-function ownerOf(statements: readonly Statement[]): string | null {
-  for (const value of statements.flatMap(({ values = [] }) => values)) {
-    const found = typeof value === 'string' ? /cli_[0-9A-HJKMNP-TV-Z]{26}/.exec(value) : null;
-    if (found) return found[0];
-  }
-  return null;
+/** Statements that look for work, or keep it, for all clients at once. */
+const ABOUT_MANY = /^(claim_due|claim_fairly|claim_deliveries|renew_leases)$/;
+
+/** The clients that the last of its statements, or else another, is about; none for a flight for all of them, such as a claim. */
+function ownersOf(statements: readonly Statement[]): readonly string[] {
+  const own = statements.filter(({ name }) => !ABOUT_MANY.test(name ?? ''));
+  const last = clientsIn(own.filter(({ name }) => name === undefined || !FRAME.has(name)).slice(-1));
+  return last.length > 0 ? last : clientsIn(own);
+}
+
+function clientsIn(statements: readonly Statement[]): readonly string[] {
+  const texts = statements.flatMap(({ values = [] }) => values).flat();
+  const found = texts.flatMap((text) =>
+    typeof text === 'string' ? (text.match(/cli_[0-9A-HJKMNP-TV-Z]{26}/g) ?? []) : [],
+  );
+  return [...new Set(found)];
 }
 
 /** The socket below a client; the driver's types leave the connection out. */

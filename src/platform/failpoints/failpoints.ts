@@ -49,17 +49,32 @@ export class Failpoints {
     });
   }
 
-  /** Runs `operation`, unless a rule says otherwise. `clientId` is null for what is done for all clients at once. */
-  async through<T>(name: string, clientId: string | null, operation: () => Promise<T>, wire: Wire<T>): Promise<T> {
-    const nth = this.count(name, clientId);
-    const rule = this.rules.find((each) => fits(each, name, nth, clientId));
-    if (this.rules.length === 0) this.tell(name, nth, clientId);
-    if (!rule) return operation();
-    if (rule.action === 'cut') return this.told(name, nth, clientId, () => wire.before());
-    if (rule.action === 'kill' || rule.action === 'hold') await this.stopAt(rule, nth, clientId);
+  /** Runs `operation`, unless a rule says otherwise. `of`: the clients whose work it is; none for what is done for all at once. */
+  async through<T>(name: string, of: readonly string[], operation: () => Promise<T>, wire: Wire<T>): Promise<T> {
+    const passing = (of.length === 0 ? [null] : of).map((clientId) => ({
+      clientId,
+      nth: this.count(name, clientId),
+    }));
+    if (this.rules.length === 0) for (const { clientId, nth } of passing) this.tell(name, nth, clientId);
+    for (const each of passing) {
+      const rule = this.rules.find((known) => fits(known, name, each.nth, each.clientId));
+      if (rule) return this.fail(rule, each, operation, wire);
+    }
+    return operation();
+  }
+
+  private async fail<T>(
+    rule: FailpointRule,
+    { clientId, nth }: { clientId: string | null; nth: number },
+    operation: () => Promise<T>,
+    wire: Wire<T>,
+  ): Promise<T> {
+    const { name, action } = rule;
+    if (action === 'cut') return this.told(name, nth, clientId, () => wire.before());
+    if (action === 'kill' || action === 'hold') await this.stopAt(rule, nth, clientId);
     const result = await operation();
-    if (rule.action === 'cut_after') return this.told(name, nth, clientId, () => wire.after());
-    if (rule.action === 'kill_after' || rule.action === 'hold_after') await this.stopAt(rule, nth, clientId);
+    if (action === 'cut_after') return this.told(name, nth, clientId, () => wire.after());
+    if (action === 'kill_after' || action === 'hold_after') await this.stopAt(rule, nth, clientId);
     return result;
   }
 
