@@ -101,11 +101,11 @@ export class GatewayChecks {
     this.collected.set(index, before ? { ...before, byUs } : { atMs: entry.atMs, byUs, entry });
   }
 
-  /** Retries by the schedule keep its gap, whatever was slept through. */
+  /** Retries by the schedule keep its gap on a card, whatever was slept through. */
   private spaced(entry: LedgerEntry, attempt: AttemptRow, index: number): void {
     if (!attempt.scheduled || attempt['trigger'] !== 'scheduled_retry') return;
     const before = this.bank.ledger.filter(
-      (each) => each !== entry && each.key !== null && each.atMs <= entry.atMs && this.debtOfEntry(each) === index,
+      (each) => each !== entry && each.key !== null && each.method === entry.method && this.debtOfEntry(each) === index,
     );
     const last = before.filter(({ outcome }) => outcome === 'declined').at(-1);
     if (last && attempt.opened_at.getTime() - last.atMs < GAP_MIN_MS) {
