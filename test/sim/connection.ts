@@ -61,10 +61,20 @@ export class Connection extends Database {
     this.store.rollback(transacting);
   }
 
+  /** Most answers come at once; some take their time, and others act before they arrive. */
+  private answer(run: () => void): void {
+    const { process, timeline, faults } = this;
+    const delayMs = faults.latencyMs();
+    if (delayMs > 0 || process.dead || process.stoppedUntilMs > timeline.nowMs)
+      return timeline.reply(process, delayMs, run);
+    timeline.enter(process);
+    run();
+  }
+
   private send(statements: readonly Statement[], on: Transacting, ending: Ending): Promise<StatementResult[]> {
     return new Promise((resolve, reject) => {
       const fault = this.faults.ofFlight(statements);
-      const answer = (run: () => void) => this.timeline.reply(this.process, this.faults.latencyMs(), run);
+      const answer = (run: () => void) => this.answer(run);
       if (fault === 'unreachable') return answer(() => reject(new DatabaseUnreachable(new Error('out of reach'))));
       const arrive = () => {
         // A killed process's flight was on its way: it may still arrive, but nothing of an open transaction stands.
@@ -79,7 +89,7 @@ export class Connection extends Database {
           isCutAfter: fault === 'cut_after',
         });
       };
-      this.timeline.call(this.faults.latencyMs(), arrive);
+      this.timeline.call(this.faults.between(0, 3), arrive);
     });
   }
 

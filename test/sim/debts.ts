@@ -35,7 +35,7 @@ const ORIGINAL_CODES: readonly (readonly [number, string | undefined])[] = [
   [2, 'fraudulent'],
   [2, 'lost_card'],
   [2, 'duplicate_transaction'],
-  [2, 'authentication_required'],
+  [0.5, 'authentication_required'],
   [4, 'zz_9'],
 ];
 
@@ -147,7 +147,7 @@ export class DebtMaker {
       [6, 'US'],
       [2, 'GB'],
       [2, 'DE'],
-      [0.2, 'IN'],
+      [0.05, 'IN'],
     ] as const);
     return { brand, last4: '4242', fingerprint: `fp_${name}`, country, expMonth: 12, expYear: 2030 };
   }
@@ -163,7 +163,7 @@ export class DebtMaker {
       [22, () => softs(1, 4)],
       [5, () => [...softs(0, 2), this.declined(dice.pick(HARD_CODES), card)]],
       [5, () => [...softs(0, 2), this.declined(dice.pick(NEVER_CODES), card)]],
-      [4, () => [...softs(0, 1), this.unlessOff('gateway_asks_authentication', { kind: 'action' })]],
+      [1.5, () => [...softs(0, 1), this.unlessOff('gateway_asks_authentication', { kind: 'action' })]],
       [6, () => [...softs(0, 1), this.unlessOff('gateway_charge_at_bank', this.debit()), ...softs(0, 1)]],
       [1, () => [...softs(0, 1), this.unlessOff('gateway_holds_money', { kind: 'hold' })]],
     ])();

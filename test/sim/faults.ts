@@ -86,7 +86,7 @@ export class Faults {
   }
 
   latencyMs(): number {
-    return this.dice.between(0, 3);
+    return Math.max(0, this.dice.between(-8, 4));
   }
 
   between(least: number, most: number): number {

@@ -72,7 +72,7 @@ export class Merchant {
       if (!isOver) again(0);
       isOver = true;
     });
-    this.timeline.current = process;
+    this.timeline.enter(process);
     const served = this.serve(process, debt, send);
     void served.then(({ status, ...rest }) => {
       this.keep({ debt, call: name, key, status, ...rest });

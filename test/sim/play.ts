@@ -17,6 +17,7 @@ const { values } = parseArgs({
 });
 const thread = makeThread();
 const started = performance.now();
+const cpu0 = process.cpuUsage();
 let recoveries = 0;
 let steps = 0;
 const fired = new Map<string, number>();
@@ -103,7 +104,9 @@ for (let i = Number(values.from); i < Number(values.from) + Number(values.worlds
   if (values.stop && end.violations.length) break;
 }
 const ms = performance.now() - started;
+const cpu = process.cpuUsage(cpu0);
 console.log({
+  cpuUsPer: Math.round((cpu.user + cpu.system) / recoveries),
   recoveries,
   ms: Math.round(ms),
   usPer: Math.round((ms * 1000) / recoveries),

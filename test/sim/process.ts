@@ -23,7 +23,7 @@ import { ExecuteService } from '../../src/execute/execute.service.js';
 import { Guards } from '../../src/execute/guards.js';
 import { Idempotency } from '../../src/execute/idempotency.js';
 import { Intake } from '../../src/execute/intake.service.js';
-import { BackgroundWorks } from '../../src/platform/background-work.js';
+import { BackgroundWorks, type BackgroundWork } from '../../src/platform/background-work.js';
 import type { Vault } from '../../src/platform/crypto/vault.js';
 import { Ids } from '../../src/platform/ids.js';
 import type { Log } from '../../src/platform/logging/log.js';
@@ -55,9 +55,15 @@ export interface Surroundings {
   vault: Vault;
   random: Random;
   log: Log;
+  /** When an engine would find something to claim, and a dispatcher something to send. */
+  nextClaimMs: () => number;
+  nextSendMs: () => number;
 }
 
-/** One process of the product, role `all`: its own objects, wired by hand as the modules wire them, over simulated ports. */
+/** Which loop it runs beside its API. Real workers run both; apart, each polls only for what it can find. */
+export type Role = 'engine' | 'dispatcher';
+
+/** One process of the product: its own objects, wired by hand as the modules wire them, over simulated ports. */
 export class Process implements Inhabitant {
   dead = false;
   stoppedUntilMs = 0;
@@ -67,14 +73,14 @@ export class Process implements Inhabitant {
   /** Names it in leases. */
   readonly owner: string;
   private readonly connection: Connection;
-  private readonly works = new BackgroundWorks();
+  private readonly loop: BackgroundWork;
 
   constructor(
-    readonly name: string,
+    readonly role: Role,
     private readonly around: Surroundings,
   ) {
     const { timeline, store: memory, faults, house, receivers, vault, random, log } = around;
-    timeline.current = this;
+    timeline.enter(this);
     const clock = new VirtualClock(timeline);
     const ids = new Ids(clock, random);
     const database = new Connection(memory, this, timeline, faults);
@@ -95,14 +101,15 @@ export class Process implements Inhabitant {
     const closing = new Closing(writer, database);
     const leases = new LeaseKeeper(store);
     const worker = new Worker(acceptance, charging, reconciliation, closing, simulation, writer, store, leases, vault);
+    const works = new BackgroundWorks();
     const publicUrl = new PublicUrl();
     publicUrl.set('https://revtain.example');
     const directory = new ClientDirectory(database, vault, clock, log);
     const gateways = new OneGateway(clock, new GatewayPort(house, this));
     const contexts = new WorkContexts(clock, directory, gateways, new EngineSettings(GATEWAY_TIMEOUT_MS), publicUrl);
-    const engine = new Engine(store, worker, contexts, clock, log, this.works);
+    const engine = new Engine(store, worker, contexts, clock, log, works);
     const sender = new Sender(new EndpointVault(vault), new LocalEgress(clock, receivers, this), clock);
-    const dispatcher = new Dispatcher(new DeliveryStore(database, ids), sender, clock, random, log, this.works);
+    const dispatcher = new Dispatcher(new DeliveryStore(database, ids), sender, clock, random, log, works);
     this.execute = new ExecuteService(
       new Idempotency(database, store),
       new Intake(new Guards(), store, writer),
@@ -135,11 +142,16 @@ export class Process implements Inhabitant {
     this.directory = directory;
     this.owner = store.owner;
     this.connection = database;
+    this.loop = role === 'engine' ? engine : dispatcher;
+  }
+
+  nextDueMs(): number {
+    return this.role === 'engine' ? this.around.nextClaimMs() : this.around.nextSendMs();
   }
 
   start(): void {
-    this.around.timeline.current = this;
-    this.works.startAll();
+    this.around.timeline.enter(this);
+    this.loop.start();
   }
 
   /** SIGKILL: its memory is gone, what it sent is under way, and its transactions are taken back. */

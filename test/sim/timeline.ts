@@ -6,6 +6,8 @@ export interface Inhabitant {
   readonly dead: boolean;
   /** Stopped until then, as by SIGSTOP: what comes back to it waits. */
   readonly stoppedUntilMs: number;
+  /** When a poll of it would find something. */
+  nextDueMs(): number;
 }
 
 interface Event {
@@ -43,14 +45,20 @@ export class Timeline {
   private readonly heap: Event[] = [];
   private readonly timers = new Set<VirtualTimer>();
   private calls = 0;
+  /** Code of the product has been let go on, and may still run. */
+  private isRunning = false;
 
   constructor(
     startMs: number,
     private readonly dice: Dice,
-    /** When a poll would find something: the next due time, or infinity. */
-    private readonly nextDueMs: () => number,
   ) {
     this.nowMs = startMs;
+  }
+
+  /** From now on it is this process's code that runs, until it waits. */
+  enter(process: Inhabitant | null): void {
+    this.current = process;
+    this.isRunning = true;
   }
 
   /** At an instant, whatever else happens: the story's own events. */
@@ -72,7 +80,7 @@ export class Timeline {
     this.call(delayMs, () => {
       if (to.dead) return;
       if (to.stoppedUntilMs > this.nowMs) return this.reply(to, to.stoppedUntilMs - this.nowMs, run);
-      this.current = to;
+      this.enter(to);
       run();
     });
   }
@@ -80,7 +88,8 @@ export class Timeline {
   /** The product's `sleep`: work in hand goes on after it. */
   sleep(ms: number): Promise<void> {
     const owner = this.current;
-    return new Promise((resolve) => (owner ? this.reply(owner, ms, resolve) : this.call(ms, resolve)));
+    if (!owner) throw new Error('nobody sleeps');
+    return new Promise((resolve) => this.reply(owner, ms, resolve));
   }
 
   setTimeout(run: () => void, ms: number): VirtualTimer {
@@ -113,7 +122,9 @@ export class Timeline {
       this.steps++;
       if (timer && timerMs <= (event?.atMs ?? Infinity)) this.fire(timer);
       else this.pop().run();
+      if (!this.isRunning) continue;
       await settled();
+      this.isRunning = false;
     }
   }
 
@@ -137,13 +148,13 @@ export class Timeline {
   private dueMs({ owner, atMs, everyMs }: VirtualTimer): number {
     const ownMs = Math.max(atMs, owner?.stoppedUntilMs ?? 0, this.nowMs);
     if (everyMs !== null) return this.calls > 0 ? ownMs : Infinity;
-    return Math.max(ownMs, this.nextDueMs());
+    return Math.max(ownMs, owner?.nextDueMs() ?? 0);
   }
 
   private fire(timer: VirtualTimer): void {
     if (timer.everyMs === null) this.timers.delete(timer);
     else timer.atMs = this.nowMs + timer.everyMs;
-    this.current = timer.owner;
+    this.enter(timer.owner);
     timer.run();
   }
 

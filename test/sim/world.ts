@@ -21,7 +21,7 @@ import { Tables, type Write } from './memory/tables.js';
 import { Merchant } from './merchant.js';
 import { Plot } from './plot.js';
 import type { BugLog } from './ports.js';
-import { Process, type Surroundings } from './process.js';
+import { Process, type Role, type Surroundings } from './process.js';
 import { Receivers } from './receivers.js';
 import { Timeline } from './timeline.js';
 import { TraceHash } from './trace-hash.js';
@@ -33,7 +33,7 @@ const DAY_MS = 86_400_000;
 const CALM_AFTER_MS = 60 * DAY_MS;
 const LAST_DAY_MS = 400 * DAY_MS;
 const STARTS_MS = Date.UTC(2026, 0, 1);
-const PROCESSES = 3;
+const ROLES: readonly Role[] = ['engine', 'engine', 'dispatcher', 'dispatcher'];
 
 /** Which world to play: the same one is the same to the last byte. */
 export interface WorldPlan {
@@ -77,8 +77,6 @@ export class World {
   private readonly commits: CommitChecks;
   private readonly gateway: GatewayChecks;
   private readonly tries: ReceiverChecks;
-  private dueVersion = -1;
-  private dueMs = Infinity;
 
   constructor(
     private readonly plan: WorldPlan,
@@ -89,7 +87,6 @@ export class World {
     this.timeline = new Timeline(
       STARTS_MS + new Dice(plan.seed, plan.index, 'start').between(0, 365) * DAY_MS,
       schedule,
-      () => this.nextDueMs(),
     );
     const { timeline } = this;
     liveIn(timeline);
@@ -121,6 +118,8 @@ export class World {
       vault,
       random,
       log,
+      nextClaimMs: untilWritten(this.tables, nextClaimMs),
+      nextSendMs: untilWritten(this.tables, nextSendMs),
     };
     this.merchant = new Merchant(timeline, dice('merchant'), () => this.processes.filter(({ dead }) => !dead));
     this.merchant.onBug = (what, error) => report('no_bug', null, `${what}: ${describe(error)}`);
@@ -149,7 +148,7 @@ export class World {
   }
 
   restart(place: number): void {
-    const process = new Process(`p${place}`, this.surroundings);
+    const process = new Process(ROLES[place] ?? 'engine', this.surroundings);
     this.processes[place] = process;
     process.start();
   }
@@ -185,7 +184,7 @@ export class World {
       plot.write(debt, own);
     }
     plot.writeForAll(dice);
-    for (let place = 0; place < PROCESSES; place++) this.restart(place);
+    for (let place = 0; place < ROLES.length; place++) this.restart(place);
   }
 
   private addClient(place: number, dice: Dice): void {
@@ -278,10 +277,7 @@ export class World {
       const opens = table === 'attempts' && before === undefined;
       if (opens && this.faults.happens('process_killed_in_charge')) this.killSoon(by, 1_000);
     }
-    if (this.faults.happens('process_killed')) {
-      this.faults.note('process_killed');
-      this.killSoon(by, 3_000);
-    }
+    if (this.faults.happens('process_killed')) this.killSoon(by, 3_000);
     if (this.faults.happens('process_stopped')) by.stop(this.timeline.nowMs + this.faults.between(1_000, 45_000));
   }
 
@@ -314,15 +310,16 @@ export class World {
     const checks = new EndChecks(this.tables, this.bank, this.gateway, (id) => this.debtOf(id), report);
     checks.check(this.debts, this.merchant.answers, this.receivers.receipts);
   }
+}
 
-  private nextDueMs(): number {
-    const { version } = this.tables.journal;
-    if (version !== this.dueVersion) {
-      this.dueVersion = version;
-      this.dueMs = Math.min(nextClaimMs(this.tables), nextSendMs(this.tables));
-    }
-    return this.dueMs;
-  }
+/** Looked up anew only after a write. */
+function untilWritten(tables: Tables, look: (tables: Tables) => number): () => number {
+  let version = -1;
+  let known = Infinity;
+  return () => {
+    if (tables.journal.version !== version) [version, known] = [tables.journal.version, look(tables)];
+    return known;
+  };
 }
 
 const ALL_EVENTS = [

@@ -146,17 +146,24 @@ export class GatewayPort extends Gateway {
   }
 
   override charge(account: GatewayAccount, request: ChargeRequest, options: CallOptions): Promise<ChargeResult> {
-    const { faults, wire, desk } = this.house;
+    const { wire, desk } = this.house;
     const lost: ChargeResult = { kind: 'unknown', loss: 'lost_reply', message: 'lost' };
-    return wire.send<ChargeResult>(this.process, options.timeoutMs, lost, (reply) => {
-      const refusal = this.house.refusal(account.clientId);
-      if (refusal) return reply(refusal);
-      if (faults.happens('gateway_rate_limited')) {
-        const retryAfterMs = faults.between(0, 8_000);
-        return reply({ kind: 'back_off', retryAfterMs, code: 'rate_limit', keyInUse: false });
-      }
-      desk.receive(request, reply);
+    let isTurnedAway = false;
+    return wire.send<ChargeResult>(this.process, options.timeoutMs, lost, (reply, isCopy) => {
+      // A proxy repeats what had no answer, and not what was refused at the door.
+      if (isCopy && isTurnedAway) return;
+      const refusal = this.house.refusal(account.clientId) ?? this.limited();
+      if (refusal === null) return desk.receive(request, reply);
+      if (!isCopy) isTurnedAway = true;
+      reply(refusal);
     });
+  }
+
+  /** The limiter speaks before anything is executed. */
+  private limited(): ChargeResult | null {
+    const { faults } = this.house;
+    if (!faults.happens('gateway_rate_limited')) return null;
+    return { kind: 'back_off', retryAfterMs: faults.between(0, 8_000), code: 'rate_limit', keyInUse: false };
   }
 
   /** A reading may say what this version of the product does not know. */

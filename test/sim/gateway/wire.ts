@@ -20,7 +20,12 @@ export class Wire {
    * Sends a request. `arrive` runs at the other side, perhaps never and perhaps twice, and perhaps after the caller has
    * given up; what it replies first is what the caller gets, if it comes in time.
    */
-  send<T>(from: Inhabitant, timeoutMs: number, lost: T, arrive: (reply: Reply<T>) => void): Promise<T> {
+  send<T>(
+    from: Inhabitant,
+    timeoutMs: number,
+    lost: T,
+    arrive: (reply: Reply<T>, isCopy: boolean) => void,
+  ): Promise<T> {
     return new Promise((resolve) => {
       let isAnswered = false;
       const answer = (value: T, delayMs: number) => {
@@ -40,9 +45,9 @@ export class Wire {
       };
       if (this.faults.happens('gateway_request_lost')) return giveUp();
       const thereMs = this.thereMs();
-      this.timeline.call(thereMs, () => arrive(reply));
+      this.timeline.call(thereMs, () => arrive(reply, false));
       if (this.faults.happens('gateway_request_repeated')) {
-        this.timeline.call(this.faults.between(0, LATE_MAX_MS), () => arrive(() => undefined));
+        this.timeline.call(this.faults.between(0, LATE_MAX_MS), () => arrive(() => undefined, true));
       }
       // One that arrives in time is answered or given up by its reply.
       if (thereMs + PROCESSING_MAX_MS >= timeoutMs) this.timeline.call(timeoutMs, giveUp);

@@ -1,8 +1,9 @@
 import type { Debt } from '../debts.js';
 import type { Answered } from '../merchant.js';
-import type { RecoveryRow } from '../memory/rows.js';
+import type { AttemptRow, RecoveryRow } from '../memory/rows.js';
 import type { Tables } from '../memory/tables.js';
 import type { Bank } from '../gateway/bank.js';
+import type { LedgerEntry } from '../gateway/objects.js';
 import type { Receipt } from '../receivers.js';
 import type { GatewayChecks } from './gateway-checks.js';
 import type { Report } from './violation.js';
@@ -19,7 +20,7 @@ export class EndChecks {
 
   check(debts: ReadonlyMap<number, Debt>, answers: readonly Answered[], receipts: readonly Receipt[]): void {
     for (const row of this.tables.recoveries.all()) this.ended(row);
-    for (const row of this.tables.attempts.all()) this.settled(row.recovery_id, row.gateway_key, row.outcome);
+    for (const row of this.tables.attempts.all()) this.settled(row);
     for (const index of debts.keys()) this.money(index);
     for (const answered of answers) this.kept(answered);
     this.delivered(receipts);
@@ -35,12 +36,14 @@ export class EndChecks {
   }
 
   /** Started = succeeded + declined + not executed, and each of them is what the gateway's ledger says. */
-  private settled(recoveryId: string, key: string, outcome: string | null): void {
+  private settled({ recovery_id: recoveryId, id, gateway_key: key, outcome }: AttemptRow): void {
     const debt = this.debtOf(recoveryId);
     const entries = this.bank.ledger.filter((entry) => entry.key === key);
     const collected = entries.some((entry) => entry.outcome === 'succeeded');
     const isKnown = outcome === 'succeeded' || outcome === 'declined' || outcome === 'not_executed';
     if (!isKnown) return this.report('attempts_clear', debt, `${key} is ${String(outcome)}`);
+    // An operator's word is taken, once a reading does not contradict it; a payment that somebody canceled ends as it is.
+    if (outcome === 'not_executed' && (this.isResolved(id) || this.isCanceled(entries))) return;
     if (collected && outcome !== 'succeeded')
       this.report('unknown_is_honest', debt, `${key} is ${outcome}, and collected`);
     if (outcome === 'declined' && entries.length === 0)
@@ -48,6 +51,16 @@ export class EndChecks {
     if (outcome === 'not_executed' && entries.some((entry) => entry.outcome === 'declined')) {
       this.report('unknown_is_honest', debt, `${key} is not_executed, and was declined`);
     }
+  }
+
+  private isResolved(attemptId: string): boolean {
+    return this.tables.timeline.some(
+      ({ type, inputs }) => type === 'resolved_by_hand' && (inputs as { attemptId: string }).attemptId === attemptId,
+    );
+  }
+
+  private isCanceled(entries: readonly LedgerEntry[]): boolean {
+    return entries.some(({ paymentId }) => this.bank.payments.get(paymentId)?.status === 'canceled');
   }
 
   /** Money that came is told, and none is told that did not come. */

@@ -1,0 +1,27 @@
+import type { FaultName } from './faults.js';
+import type { RunPlan } from './run.js';
+import { run } from './run.js';
+
+export interface Shrunk {
+  without: number[];
+  off: FaultName[];
+  invariant: string;
+}
+
+/** Leaves out debts, then faults, one after the other, as long as the same invariant still breaks. */
+export async function shrink(plan: RunPlan & { only: number }, invariant: string, fired: FaultName[]): Promise<Shrunk> {
+  const kept: Shrunk = { without: [], off: [], invariant };
+  const stillBreaks = async (without: number[], off: FaultName[]) => {
+    const { found } = await run({ ...plan, threads: 1, without, off });
+    return found?.violation.invariant === invariant;
+  };
+  for (let debt = 0; debt < plan.debtsPerWorld; debt++) {
+    const without = [...kept.without, debt];
+    if (without.length < plan.debtsPerWorld && (await stillBreaks(without, kept.off))) kept.without = without;
+  }
+  for (const name of fired) {
+    const off = [...kept.off, name];
+    if (await stillBreaks(kept.without, off)) kept.off = off;
+  }
+  return kept;
+}
