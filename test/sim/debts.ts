@@ -57,7 +57,8 @@ export class DebtMaker {
   make(index: number, clientId: string, nowMs: number): Debt {
     const { dice } = this;
     const gatewayCustomerId = `cus_${this.sharedCard ? 0 : index}`;
-    const amountMinor = 1_000 + index * 100;
+    // Of one amount on one card, a network counts all charges together.
+    const amountMinor = this.sharedCard ? 1_000 : 1_000 + index * 100;
     const currency = dice.weighted([
       [8, 'USD'],
       [2, 'EUR'],
@@ -100,7 +101,9 @@ export class DebtMaker {
     const { dice } = this;
     const originalDeclineCode = dice.weighted(ORIGINAL_CODES);
     const failedAt = new Date(nowMs - dice.between(0, 5 * 24) * HOUR_MS).toISOString();
-    const withFallback = dice.chance(0.1);
+    const withFallback = dice.chance(0.15);
+    // Without the customer's consent nothing else is charged.
+    const fallbackConsent = dice.chance(0.8);
     const fallback = withFallback
       ? this.method(`pm_${index}_spare`, gatewayCustomerId, this.card(`${index}_spare`))
       : null;
@@ -112,7 +115,7 @@ export class DebtMaker {
       ...names,
       ...(originalDeclineCode === undefined ? {} : { originalDeclineCode }),
       ...(dice.chance(0.3) ? { originalFailedAt: failedAt } : {}),
-      ...(fallback ? { fallbackPaymentMethodTokens: [fallback.token], fallbackConsent: true } : {}),
+      ...(fallback ? { fallbackPaymentMethodTokens: [fallback.token], fallbackConsent } : {}),
       ...(dice.chance(0.5) ? { policy: this.policy(nowMs) } : {}),
       metadata: { debt: String(index) },
     };

@@ -17,6 +17,7 @@ export const FAULTS = [
   'gateway_request_late',
   'gateway_request_repeated',
   'gateway_slow',
+  'gateway_down',
   'gateway_5xx_not_executed',
   'gateway_5xx_executed',
   'gateway_5xx_executed_later',

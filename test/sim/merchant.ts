@@ -17,7 +17,13 @@ export interface Answered {
   transactionId: string | null;
   body: string;
   replayed: boolean;
+  /** What was asked, where it was an execute. */
+  request: ExecuteRequest | null;
 }
+
+type Asked = Pick<Answered, 'debt' | 'call' | 'key' | 'request'>;
+type Said = Omit<Answered, keyof Asked>;
+type Send = (process: Process, caller: Caller) => Promise<{ status: number; body: string; replayed: boolean }>;
 
 /** A caller gives up on a silent server after so long, and calls again. */
 const CALLER_PATIENCE_MS = 30_000;
@@ -27,6 +33,7 @@ const CALLS_MAX = 12;
 export class Merchant {
   readonly answers: Answered[] = [];
   onAnswer: (answered: Answered) => void = () => undefined;
+  onUnanswered: (debt: Debt, key: string) => void = () => undefined;
   onBug: (what: string, error: unknown) => void = () => undefined;
 
   constructor(
@@ -39,7 +46,7 @@ export class Merchant {
     const options = { headerKey: key, chargeInRequest: !this.dice.chance(0.1) };
     // Without a key and a name, a repeat would be another debt.
     const isRepeatable = key !== null || request.reference !== undefined || request.invoiceId !== undefined;
-    this.call(debt, 'execute', key, isRepeatable ? CALLS_MAX : 1, async (process, caller) => {
+    this.call({ debt, call: 'execute', key, request }, isRepeatable ? CALLS_MAX : 1, async (process, caller) => {
       const { status, body, replayed } = await process.execute.execute(caller, request, options);
       return { status, body: body.toString(), replayed };
     });
@@ -47,22 +54,16 @@ export class Merchant {
 
   /** Any other call. One that was not answered is repeated, for all of them may be. */
   steer(debt: Debt, name: string, steer: (process: Process, caller: Caller) => Promise<object>): void {
-    this.call(debt, name, null, 3, async (process, caller) => {
+    this.call({ debt, call: name, key: null, request: null }, 3, async (process, caller) => {
       const answer = await steer(process, caller);
       return { status: 200, body: JSON.stringify(answer), replayed: false };
     });
   }
 
-  private call(
-    debt: Debt,
-    name: string,
-    key: string | null,
-    triesLeft: number,
-    send: (process: Process, caller: Caller) => Promise<{ status: number; body: string; replayed: boolean }>,
-  ): void {
+  private call(asked: Asked, triesLeft: number, send: Send): void {
     const again = (afterMs: number) => {
-      if (triesLeft <= 1) return;
-      this.timeline.plan(this.timeline.nowMs + afterMs, () => this.call(debt, name, key, triesLeft - 1, send));
+      if (triesLeft <= 1) return this.giveUp(asked);
+      this.timeline.plan(this.timeline.nowMs + afterMs, () => this.call(asked, triesLeft - 1, send));
     };
     const up = this.alive();
     if (up.length === 0) return again(this.dice.between(500, 5_000));
@@ -73,19 +74,15 @@ export class Merchant {
       isOver = true;
     });
     this.timeline.enter(process);
-    const served = this.serve(process, debt, send);
+    const served = this.serve(process, asked.debt, send);
     void served.then(({ status, ...rest }) => {
-      this.keep({ debt, call: name, key, status, ...rest });
+      this.keep({ ...asked, status, ...rest });
       if (!isOver && (status === 503 || rest.code === 'idempotency_in_flight')) again(this.dice.between(1_000, 20_000));
       isOver = true;
     });
   }
 
-  private async serve(
-    process: Process,
-    { clientId }: Debt,
-    send: (process: Process, caller: Caller) => Promise<{ status: number; body: string; replayed: boolean }>,
-  ): Promise<Omit<Answered, 'debt' | 'call' | 'key'>> {
+  private async serve(process: Process, { clientId }: Debt, send: Send): Promise<Said> {
     try {
       const settings = await process.directory.settings(clientId);
       const sent = await send(process, { clientId, keyId: 'key_1', kind: 'secret', settings });
@@ -96,11 +93,16 @@ export class Merchant {
     }
   }
 
-  private refused(error: unknown): Omit<Answered, 'debt' | 'call' | 'key'> {
+  private refused(error: unknown): Said {
     const nothing = { transactionId: null, body: '', replayed: false };
     if (error instanceof DomainError) return { ...nothing, status: error.status, code: error.code };
     if (!isConnectionError(error)) this.onBug('a call ended with an error', error);
     return { ...nothing, status: 503, code: 'not_accepted' };
+  }
+
+  /** A call that can be repeated must be answered at some time. */
+  private giveUp({ call, key, debt }: Asked): void {
+    if (call === 'execute' && key !== null) this.onUnanswered(debt, key);
   }
 
   private keep(answered: Answered): void {

@@ -41,6 +41,11 @@ export class Plot {
           world.surroundings.house.refusedUntilMs.set(clientId, untilMs);
       });
     }
+    if (dice.chance(0.2)) {
+      const fromMs = this.startMs + dice.between(0, 10 * 24) * HOUR_MS;
+      const untilMs = fromMs + dice.between(1, 40) * HOUR_MS;
+      this.at(fromMs, () => (world.surroundings.house.wire.downUntilMs = untilMs));
+    }
     for (const { url } of world.tables.endpoints.all()) {
       if (!dice.chance(0.1)) continue;
       const fromMs = this.startMs + dice.between(0, 20 * 24) * HOUR_MS;

@@ -100,7 +100,7 @@ export class World {
       void this.violations.push({ invariant, debt, atMs: timeline.nowMs, detail });
     const debtOf = (id: string) => this.debtOf(id);
     this.commits = new CommitChecks(this.tables, debtOf, report);
-    this.gateway = new GatewayChecks(this.tables, this.bank, this.debts, debtOf, report);
+    this.gateway = new GatewayChecks(this.tables, this.bank, this.debts, debtOf, report, () => timeline.nowMs);
     this.tries = new ReceiverChecks(this.tables, debtOf, report);
     const desk = new ChargingDesk(this.bank, timeline, this.faults, this.gateway);
     const house = new GatewayHouse(this.bank, desk, new Wire(timeline, this.faults), this.faults, () => timeline.nowMs);
@@ -123,6 +123,7 @@ export class World {
     };
     this.merchant = new Merchant(timeline, dice('merchant'), () => this.processes.filter(({ dead }) => !dead));
     this.merchant.onBug = (what, error) => report('no_bug', null, `${what}: ${describe(error)}`);
+    this.merchant.onUnanswered = ({ index }, key) => report('calls_are_answered', index, key);
     this.watch();
     this.settle(dice('setting'));
   }

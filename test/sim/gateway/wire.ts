@@ -11,6 +11,9 @@ type Reply<T> = (value: T) => void;
 
 /** The way there and back: both may be long, lost, or taken twice. */
 export class Wire {
+  /** Nobody gets through until then. */
+  downUntilMs = 0;
+
   constructor(
     private readonly timeline: Timeline,
     private readonly faults: Faults,
@@ -43,15 +46,22 @@ export class Wire {
         if (this.faults.happens('gateway_reply_lost') || !isInTime) return giveUp();
         answer(value, backMs);
       };
-      if (this.faults.happens('gateway_request_lost')) return giveUp();
+      if (this.isDown() || this.faults.happens('gateway_request_lost')) return giveUp();
       const thereMs = this.thereMs();
       this.timeline.call(thereMs, () => arrive(reply, false));
       if (this.faults.happens('gateway_request_repeated')) {
-        this.timeline.call(this.faults.between(0, LATE_MAX_MS), () => arrive(() => undefined, true));
+        const copyMs = this.faults.between(0, 1) === 0 ? this.thereMs() : this.faults.between(0, LATE_MAX_MS);
+        this.timeline.call(copyMs, () => arrive(() => undefined, true));
       }
       // One that arrives in time is answered or given up by its reply.
       if (thereMs + PROCESSING_MAX_MS >= timeoutMs) this.timeline.call(timeoutMs, giveUp);
     });
+  }
+
+  private isDown(): boolean {
+    const isDown = this.timeline.nowMs < this.downUntilMs && !this.faults.isOff('gateway_down');
+    if (isDown) this.faults.note('gateway_down');
+    return isDown;
   }
 
   private thereMs(): number {

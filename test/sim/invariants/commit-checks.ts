@@ -144,9 +144,9 @@ export class CommitChecks {
     const counted = this.tables.attempts.where(
       (row) => row.recovery_id === after.recovery_id && row.round === after.round && row.outcome !== 'not_executed',
     );
-    // A fallback card's first charge, and a charge that a merchant commands, come on top of the schedule's.
-    const scheduled = counted.filter(({ scheduled: isScheduled }) => isScheduled);
-    if (scheduled.length > attemptsMax) this.report('attempts_max', debt, `${scheduled.length} of ${attemptsMax}`);
+    // What a merchant commands comes on top of the schedule.
+    const own = counted.filter(({ trigger }) => trigger !== 'manual_retry' && trigger !== 'card_updated');
+    if (own.length > attemptsMax) this.report('attempts_max', debt, `${own.length} of ${attemptsMax}`);
     this.alone(after, debt);
   }
 

@@ -23,6 +23,7 @@ export class EndChecks {
     for (const row of this.tables.attempts.all()) this.settled(row);
     for (const index of debts.keys()) this.money(index);
     for (const answered of answers) this.kept(answered);
+    this.oneBodyPerKey(answers);
     this.delivered(receipts);
   }
 
@@ -90,8 +91,22 @@ export class EndChecks {
     if (kept && kept.recovery_id !== row.id) this.report('one_recovery_per_key', debt.index, key);
   }
 
+  /** Of two bodies under one key, one is accepted. */
+  private oneBodyPerKey(answers: readonly Answered[]): void {
+    const accepted = new Map<string, Answered>();
+    for (const answered of answers) {
+      const { key, status, debt, request } = answered;
+      if (key === null || ![200, 202, 403].includes(status)) continue;
+      const first = accepted.get(`${debt.clientId}:${key}`) ?? answered;
+      accepted.set(`${debt.clientId}:${key}`, first);
+      if (first.request !== request) this.report('one_body_per_key', debt.index, key);
+    }
+  }
+
   private delivered(receipts: readonly Receipt[]): void {
-    const received = new Set(receipts.map(({ eventId, url }) => `${eventId}|${url}`));
+    // One that took it and said nothing has not accepted it.
+    const accepted = receipts.filter((receipt) => receipt.accepted);
+    const received = new Set(accepted.map(({ eventId, url }) => `${eventId}|${url}`));
     for (const row of this.tables.deliveries.all()) {
       const debt = this.debtOf(row.recovery_id ?? '');
       if (row.status === 'pending' || row.status === 'held')

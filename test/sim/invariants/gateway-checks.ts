@@ -12,6 +12,8 @@ const DAY_MS = 24 * HOUR_MS;
 const GAP_MIN_MS = 3 * HOUR_MS;
 /** A reading and the charge behind it are not one moment: what was paid so much earlier must have been seen. */
 const SEEN_AFTER_MS = 120_000;
+/** From this age on a gateway may have forgotten a key (docs/behaviour.md 4): a request may be a minute on its way. */
+const KEY_LIFE_MS = 23 * HOUR_MS + 60_000;
 /** Mastercard's waits by advice, in hours. */
 const ADVICE_HOURS: Readonly<Record<string, number>> = {
   '24': 1,
@@ -37,6 +39,7 @@ export class GatewayChecks {
     private readonly debts: ReadonlyMap<number, Debt>,
     private readonly debtOf: (recoveryId: string) => number | null,
     private readonly report: Report,
+    private readonly nowMs: () => number,
   ) {}
 
   /** A charging call has arrived: its attempt is stored with this very key, and nothing of it differs. */
@@ -45,6 +48,7 @@ export class GatewayChecks {
     if (!attempt) return this.report('stored_before_the_call', null, key);
     const index = this.debtOf(attempt.recovery_id);
     const debt = this.debts.get(index ?? -1);
+    if (this.nowMs() - attempt.opened_at.getTime() > KEY_LIFE_MS) this.report('never_under_a_dead_key', index, key);
     const id = target.kind === 'payment' ? target.paymentId : target.invoiceId;
     if (attempt['payment_object_id'] !== id) this.report('one_payment_object', index, `${key} charges ${id}`);
     if (
