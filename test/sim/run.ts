@@ -60,6 +60,7 @@ export async function run(plan: RunPlan, onRound: (end: RunEnd) => void = () => 
 /** Long rounds for long runs: each thread compiles the product anew. */
 function roundSize({ recoveries, debtsPerWorld, mutation }: RunPlan): number {
   const needed = Math.ceil(recoveries / debtsPerWorld);
+  // Most planted bugs are found at once: a thread stops by itself when it has.
   return mutation ? needed : Math.min(Math.max(WORLDS_PER_ROUND, Math.ceil(needed / 20)), needed);
 }
 

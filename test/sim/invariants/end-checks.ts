@@ -61,7 +61,11 @@ export class EndChecks {
   }
 
   private isCanceled(entries: readonly LedgerEntry[]): boolean {
-    return entries.some(({ paymentId }) => this.bank.payments.get(paymentId)?.status === 'canceled');
+    return entries.some(
+      ({ paymentId, invoiceId }) =>
+        this.bank.payments.get(paymentId)?.status === 'canceled' ||
+        (invoiceId !== null && this.bank.invoices.get(invoiceId)?.status === 'void'),
+    );
   }
 
   /** Money that came is told, and none is told that did not come. */

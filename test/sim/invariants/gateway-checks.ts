@@ -130,9 +130,7 @@ export class GatewayChecks {
         each.atMs <= openedMs,
     );
     const within = (windowMs: number, sameAmount: boolean) =>
-      declines.filter(
-        (each) => each.atMs > openedMs - windowMs && (!sameAmount || each.amountMinor === entry.amountMinor),
-      ).length;
+      declines.filter((each) => each.atMs > openedMs - windowMs && (!sameAmount || isSameAmount(each, entry))).length;
     if (card.brand === 'mastercard') {
       if (within(DAY_MS, false) >= 9) this.report('network_limits', index, 'a tenth decline within 24 hours');
       if (within(30 * DAY_MS, true) >= 34) this.report('network_limits', index, 'a 35th decline within 30 days');
@@ -143,10 +141,11 @@ export class GatewayChecks {
   }
 
   private waits(entry: LedgerEntry, declines: readonly LedgerEntry[], openedMs: number, index: number): void {
-    for (const { signals, atMs, amountMinor } of declines) {
+    for (const decline of declines) {
+      const { signals, atMs } = decline;
       const advice = signals?.networkAdviceCode ?? '';
       const hours = ADVICE_HOURS[advice];
-      if (hours === undefined || (amountMinor !== entry.amountMinor && hours < 720)) continue;
+      if (hours === undefined || (!isSameAmount(decline, entry) && hours < 720)) continue;
       if (openedMs - atMs < hours * HOUR_MS)
         this.report('network_limits', index, `before the wait of advice ${advice}`);
     }
@@ -189,6 +188,10 @@ export class GatewayChecks {
   isCollected(index: number): boolean {
     return this.collected.has(index);
   }
+}
+
+function isSameAmount(one: LedgerEntry, other: LedgerEntry): boolean {
+  return one.amountMinor === other.amountMinor && one.currency === other.currency;
 }
 
 function isFallback({ request }: Debt, token: string): boolean {

@@ -11,6 +11,12 @@ export class Transacting {
   isBroken = false;
 }
 
+/** Told of each flight, in the order in which the store has served them. */
+export interface FlightListener {
+  onFlight(transaction: Transacting, statements: readonly Statement[], results: StatementResult[] | Error): void;
+  onRollback(transaction: Transacting): void;
+}
+
 /** Told of each commit: what was written, and by whom. */
 export type CommitListener = (writes: readonly Write[], by: Inhabitant) => void;
 
@@ -19,6 +25,7 @@ export type CommitListener = (writes: readonly Write[], by: Inhabitant) => void;
  * once one has written, nobody else is served until it ends: row locks would make the others wait as well.
  */
 export class MemoryDatabase {
+  listener: FlightListener | null = null;
   private readonly lockedBy = new Map<string, Transacting>();
   private writing: Transacting | null = null;
   private waiting: (() => void)[] = [];
@@ -39,7 +46,12 @@ export class MemoryDatabase {
       transaction.locks.add(name);
     }
     try {
-      return statements.map((statement) => this.run(statement));
+      const results = statements.map((statement) => this.run(statement));
+      this.listener?.onFlight(transaction, statements, results);
+      return results;
+    } catch (error) {
+      this.listener?.onFlight(transaction, statements, error as Error);
+      throw error;
     } finally {
       transaction.writes.push(...this.tables.journal.take());
       if (transaction.writes.length > 0) this.writing = transaction;
@@ -53,6 +65,7 @@ export class MemoryDatabase {
   }
 
   rollback(transaction: Transacting): void {
+    if (transaction.writes.length > 0) this.listener?.onRollback(transaction);
     Journal.undo(transaction.writes.splice(0));
     this.tables.journal.version++;
     this.end(transaction);
