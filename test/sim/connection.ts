@@ -31,6 +31,10 @@ export class Connection extends Database {
     return this.send(statements, new Transacting(), 'commit');
   }
 
+  override lookups(_clientId: string, statements: readonly Statement[]): Promise<StatementResult[]> {
+    return this.send(statements, new Transacting(), 'commit');
+  }
+
   override async transaction<T>(_scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
     const transacting = new Transacting();
     const tx = new MemoryTransaction((statements, ending) => this.send(statements, transacting, ending));

@@ -108,7 +108,14 @@ const DATES = new Set(
   `original_failed_at round_opened_at deadline_at anchor_at last_attempt_at due_at waiting_since recovered_at created_at
    updated_at opened_at sent_at lost_at ended_at at held_until next_try_at throttled_until`.split(/\s+/),
 );
-const BYTES = new Set(['token_sealed', 'token_hash', 'fallback_sealed', 'customer_email_sealed', 'body']);
+const BYTES = new Set([
+  'token_sealed',
+  'token_hash',
+  'fallback_sealed',
+  'customer_email_sealed',
+  'body',
+  'fingerprint',
+]);
 
 /** What `jsonb_populate_record` makes of a JSON object: the columns asked for, null where it has none. */
 export function populate<R extends Row>(json: Row, columns: readonly string[]): R {

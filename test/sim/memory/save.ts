@@ -19,6 +19,9 @@ import { ConstraintViolated, holdsDebt, type Tables } from './tables.js';
 
 const ATTEMPT_ENDS = `outcome loss sent_at lost_at ended_at signals decline_code network_decline_code advice_code
   gateway_transaction_token`.split(/\s+/);
+const KEY_COLUMNS = `client_id key fingerprint recovery_id status_code body created_at`.split(' ');
+/** What the guards compare. */
+const GUARD_VALUES = 10;
 const TIMELINE_COLUMNS = `client_id recovery_id sequence at type from_state to_state rule inputs actor`.split(' ');
 const ALERT_COLUMNS = `client_id id kind severity recovery_id facts dedupe_key created_at resolved_at`.split(' ');
 const STOP_COLUMNS = `client_id debt_name card_fingerprint token_hash kind signals created_at`.split(' ');
@@ -40,24 +43,37 @@ const PART_VALUES: Readonly<Record<string, number>> = {
 
 type Parts = ReadonlyMap<string, readonly unknown[]>;
 
-/** `accept` and `accept_unless` of `change-statement.ts`. */
+/** `accept`, `accept_unless` and, under a key, `accept_keyed` and `accept_unless_keyed` of `change-statement.ts`. */
 export function accept(tables: Tables, values: readonly unknown[], name: string): Row[] {
   const isGuarded = name.startsWith('accept_unless');
-  const own = isGuarded ? 11 : 1;
-  const parts = partsOf(name, values, own);
-  if (isGuarded && anyGuardSpeaks(tables, values.slice(1, own))) return [{ written: 0, obstructed: true }];
+  const isKeyed = /^accept(_unless)?_keyed/.test(name);
+  const guards = isGuarded ? values.slice(1, 1 + GUARD_VALUES) : [];
+  const keyAt = 1 + guards.length;
+  const parts = partsOf(name, values, keyAt + (isKeyed ? 1 : 0));
+  if (isGuarded && anyGuardSpeaks(tables, guards)) return [{ written: 0, obstructed: true }];
+  if (isKeyed && !takeKey(tables, values[keyAt] as string)) return [{ written: 0, obstructed: false }];
   const row = recoveryRow(JSON.parse(values[0] as string) as Row);
-  const [answer] = parts.get('answer') ?? [];
-  if (answer !== undefined) {
-    const { key } = JSON.parse(answer as string) as { key: string };
-    const mine = tables.keys.get(`${row.client_id}:${key}`);
-    if (!mine || mine.body !== null || mine.recovery_id !== null) return [{ written: 0, obstructed: false }];
-  }
   tables.recoveries.insert(row);
   lease(tables, row);
   checkRecovery(tables, row);
   writeParts(tables, row, parts);
   return [{ written: 1, obstructed: false }];
+}
+
+/** The key's row, new or left by a call that died before it had a recovery. False where it is somebody else's. */
+function takeKey(tables: Tables, json: string): boolean {
+  const asked = populate<KeyRow>(JSON.parse(json) as Row, KEY_COLUMNS);
+  const known = tables.keys.get(`${asked.client_id}:${asked.key}`);
+  if (!known) {
+    tables.keys.insert({ ...asked, lease_owner: null, lease_until: null });
+    return true;
+  }
+  const isFree = known.lease_until === null || known.lease_until.getTime() < tables.clockMs();
+  const isOpen = known.body === null && known.recovery_id === null;
+  if (!isOpen || !isFree || !known.fingerprint.equals(asked.fingerprint)) return false;
+  const { recovery_id, status_code, body } = asked;
+  tables.keys.replace({ ...known, recovery_id, status_code, body, lease_owner: null, lease_until: null });
+  return true;
 }
 
 /** `save` and `save_unless` of `change-statement.ts`. */
@@ -90,7 +106,7 @@ function lease(tables: Tables, { id, lease_owner }: RecoveryRow): void {
 function partsOf(name: string, values: readonly unknown[], own: number): Parts {
   const parts = new Map<string, readonly unknown[]>();
   let place = own;
-  for (const part of name.replace(/^(accept|save)(_unless)?_?/, '').split('_')) {
+  for (const part of name.replace(/^(accept|save)(_unless)?(_keyed)?_?/, '').split('_')) {
     if (part === '') continue;
     const count = PART_VALUES[part];
     if (count === undefined) throw new Error(`${name}: the in-memory store knows no part ${part}`);
