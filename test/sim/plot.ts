@@ -178,7 +178,10 @@ export class Plot {
     };
     change(0.08, 'merchant_voids_invoice', () => (invoice.status = dice.pick(['void', 'uncollectible'] as const)));
     change(0.08, 'merchant_lowers_invoice', () => (invoice.remainingMinor -= 100));
-    change(0.05, 'merchant_raises_invoice', () => (invoice.remainingMinor += 100));
+    change(0.05, 'merchant_raises_invoice', () => {
+      invoice.remainingMinor += 100;
+      invoice.raisedAtMs = this.world.timeline.nowMs;
+    });
   }
 
   private newest({ index }: Debt): RecoveryRow | null {

@@ -4,7 +4,7 @@ import { MUTANTS } from './mutants.js';
 import type { Mutation } from './mutation.js';
 import { run } from './run.js';
 
-const HELP = `npm run sim:mutants -- [--seed 42] [--recoveries 10000] [--only <text>]
+const HELP = `npm run sim:mutants -- [--seed 42] [--recoveries 10000] [--only <text>] [--skip <count>]
 
 Plants one bug after the other and tells after how many recoveries the simulation finds it, and by which invariant.`;
 
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     recoveries: { type: 'string', default: '10000' },
     threads: { type: 'string', default: '2' },
     only: { type: 'string', default: '' },
+    skip: { type: 'string', default: '0' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -36,7 +37,7 @@ async function hunt(mutation: Mutation): Promise<boolean> {
 
 if (values.help) console.log(HELP);
 else {
-  const chosen = MUTANTS.filter(({ name }) => name.includes(values.only));
+  const chosen = MUTANTS.slice(Number(values.skip)).filter(({ name }) => name.includes(values.only));
   const waiting = [...chosen];
   let found = 0;
   const hunter = async () => {

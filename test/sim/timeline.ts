@@ -10,6 +10,9 @@ export interface Inhabitant {
   nextDueMs(): number;
 }
 
+/** A world comes to rest after some thousand steps; one that took so many will not. */
+export const STEPS_MAX = 100_000;
+
 interface Event {
   atMs: number;
   /** Orders events of one instant: drawn, so that the seed decides who comes first. */
@@ -120,6 +123,7 @@ export class Timeline {
       if (nextMs > endMs) return true;
       this.nowMs = Math.max(this.nowMs, nextMs);
       this.steps++;
+      if (this.steps >= STEPS_MAX) return true;
       if (timer && timerMs <= (event?.atMs ?? Infinity)) this.fire(timer);
       else this.pop().run();
       if (!this.isRunning) continue;

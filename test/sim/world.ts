@@ -23,7 +23,7 @@ import { Plot } from './plot.js';
 import type { BugLog } from './ports.js';
 import { Process, type Role, type Surroundings } from './process.js';
 import { Receivers } from './receivers.js';
-import { Timeline } from './timeline.js';
+import { STEPS_MAX, Timeline } from './timeline.js';
 import { TraceHash } from './trace-hash.js';
 import { liveIn } from './virtual-timers.js';
 import { drawWeather } from './weather.js';
@@ -132,7 +132,7 @@ export class World {
   async play(): Promise<WorldEnd> {
     const endMs = this.timeline.nowMs + LAST_DAY_MS;
     for (let atMs = this.timeline.nowMs; atMs < endMs && this.violations.length === 0; atMs += DAY_MS) {
-      if (!(await this.timeline.runUntil(atMs))) break;
+      if (!(await this.timeline.runUntil(atMs)) || this.timeline.steps >= STEPS_MAX) break;
     }
     if (this.violations.length === 0) this.checkEnd();
     for (const process of this.processes) process.kill();

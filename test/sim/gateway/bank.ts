@@ -48,6 +48,7 @@ export class Bank {
       currency: fields.currency,
       customerId: fields.customerId,
       createdAtMs: this.timeline.nowMs,
+      raisedAtMs: null,
       payment,
     };
     this.invoices.set(id, invoice);

@@ -58,6 +58,8 @@ export interface Invoice {
   currency: string;
   customerId: string;
   createdAtMs: number;
+  /** When the merchant last asked for more. */
+  raisedAtMs: number | null;
   payment: Payment;
 }
 

@@ -8,6 +8,8 @@ import type { Report } from './violation.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** A charge follows its reading within this. */
+const READ_BEFORE_MS = 25_000;
 /** The smallest gap of any schedule (`gap_hours`). */
 const GAP_MIN_MS = 3 * HOUR_MS;
 /** A reading and the charge behind it are not one moment: what was paid so much earlier must have been seen. */
@@ -80,7 +82,10 @@ export class GatewayChecks {
     if (this.keysExecuted.has(key)) this.report('one_execution_per_key', index, key);
     this.keysExecuted.add(key);
     if (!attempt || !debt || index === null) return;
-    if (entry.amountMinor > debt.amountMinor || entry.currency !== debt.currency) {
+    // An invoice that is raised between a reading and the charge behind it is paid as it is: the gateway knows no other way.
+    const raisedMs = debt.invoice?.raisedAtMs ?? 0;
+    const isRaised = entry.amountMinor > debt.amountMinor && attempt.sent_at.getTime() > raisedMs + READ_BEFORE_MS;
+    if (isRaised || entry.currency !== debt.currency) {
       this.report('amount_integrity', index, `${entry.amountMinor} ${entry.currency} for ${debt.amountMinor}`);
     }
     const paid = this.collected.get(index);
