@@ -70,7 +70,7 @@ async function flyAgain(database: Database, { atMs, statements, results }: Recor
     const constraint = violatedUnique(error);
     const expected = results instanceof Error ? violatedUnique(results) : null;
     if (constraint !== null && constraint === expected) return null;
-    return `${nameOf(statements.at(-1))} was refused by PostgreSQL: ${String(error)}; in memory: ${String(results)}`;
+    return `${nameOf(statements.at(-1))} was refused by PostgreSQL: ${String(error)}; in memory: ${results instanceof Error ? results.message : 'it stood'}`;
   }
 }
 
@@ -112,11 +112,12 @@ function plainRow(row: object, columns: readonly string[]): string {
 
 /** 64-bit integers come as text, JSON with its keys in another order. */
 function plainValue(value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return `${value}`;
   if (value === null || value === undefined) return 'null';
   if (value instanceof Date) return value.toISOString();
   if (Buffer.isBuffer(value)) return value.toString('hex');
   if (Array.isArray(value)) return `[${value.map(plainValue).join(',')}]`;
-  if (typeof value !== 'object') return String(value);
+  if (typeof value !== 'object') throw new Error(`no column holds a ${typeof value}`);
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   return `{${members
     .map(([key, member]) => `${key}:${plainValue(member)}`)

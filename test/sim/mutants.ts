@@ -21,12 +21,6 @@ export const MUTANTS: readonly Mutation[] = [
     put: '',
   },
   {
-    name: 'leases are not looked at',
-    file: 'test/sim/memory/tables.ts',
-    find: 'return untilMs === null || untilMs < this.clockMs();',
-    put: 'return true;',
-  },
-  {
     name: 'leases never run out',
     file: 'test/sim/memory/tables.ts',
     find: 'return untilMs === null || untilMs < this.clockMs();',

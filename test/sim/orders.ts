@@ -21,4 +21,6 @@ export interface WorldReport {
   violations: Violation[];
   fired: [FaultName, number][];
   states: [string, number][];
+  /** What happened to the debt of the first violation; empty where there is none. */
+  story: string[];
 }

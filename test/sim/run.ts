@@ -24,6 +24,7 @@ export interface Found {
   /** Recoveries played before this world, in the order of worlds. */
   recoveriesBefore: number;
   violation: Violation;
+  story: string[];
 }
 
 export interface RunEnd {
@@ -96,9 +97,9 @@ function shard({ mutation = undefined }: RunPlan, order: ShardOrder): Promise<Wo
   });
 }
 
-function take(end: RunEnd, { index, recoveries, violations, fired, states }: WorldReport): void {
+function take(end: RunEnd, { index, recoveries, violations, fired, states, story }: WorldReport): void {
   const [violation] = violations;
-  if (violation) end.found = { world: index, recoveriesBefore: end.recoveries, violation };
+  if (violation) end.found = { world: index, recoveriesBefore: end.recoveries, violation, story };
   end.recoveries += recoveries;
   end.worlds++;
   for (const [name, count] of fired) end.fired.set(name, (end.fired.get(name) ?? 0) + count);

@@ -13,12 +13,14 @@ if (mutation) {
 }
 const { World } = await import('./world.js');
 const { makeThread } = await import('./thread.js');
+const { storyOf } = await import('./story.js');
 
 const thread = makeThread();
 for (let index = order.first; index < order.end; index += order.step) {
   const world = new World({ seed: order.seed, index, debts: order.debts, ...setsOf(order) }, thread);
   const { recoveries, hash, violations, fired, states } = await world.play();
-  const report: WorldReport = { index, recoveries, hash, violations, fired: [...fired], states: [...states] };
+  const story = violations.length > 0 ? storyOf(world, violations[0]?.debt ?? null) : [];
+  const report: WorldReport = { index, recoveries, hash, violations, fired: [...fired], states: [...states], story };
   parentPort?.postMessage(report);
   if (violations.length > 0 && order.stopsAtFirst) break;
 }

@@ -6,14 +6,17 @@ export interface Shrunk {
   without: number[];
   off: FaultName[];
   invariant: string;
+  story: string[];
 }
 
 /** Leaves out debts, then faults, one after the other, as long as the same invariant still breaks. */
 export async function shrink(plan: RunPlan & { only: number }, invariant: string, fired: FaultName[]): Promise<Shrunk> {
-  const kept: Shrunk = { without: [], off: [], invariant };
+  const kept: Shrunk = { without: [], off: [], invariant, story: [] };
   const stillBreaks = async (without: number[], off: FaultName[]) => {
     const { found } = await run({ ...plan, threads: 1, without, off });
-    return found?.violation.invariant === invariant;
+    if (found?.violation.invariant !== invariant) return false;
+    kept.story = found.story;
+    return true;
   };
   for (let debt = 0; debt < plan.debtsPerWorld; debt++) {
     const without = [...kept.without, debt];

@@ -1,5 +1,3 @@
-import { endpointSeal } from '../../src/webhooks/endpoint-secrets.js';
-import { gatewayKeyIdentity } from '../../src/clients/sealing.js';
 import type { Vault } from '../../src/platform/crypto/vault.js';
 import { DebtMaker, type Debt } from './debts.js';
 import { Dice, DiceRandom } from './dice.js';
@@ -23,6 +21,7 @@ import { Plot } from './plot.js';
 import type { BugLog } from './ports.js';
 import { Process, type Role, type Surroundings } from './process.js';
 import { Receivers } from './receivers.js';
+import { addClient } from './setting.js';
 import { STEPS_MAX, Timeline } from './timeline.js';
 import { TraceHash } from './trace-hash.js';
 import { liveIn } from './virtual-timers.js';
@@ -162,7 +161,10 @@ export class World {
   private settle(dice: Dice): void {
     const isShared = dice.chance(0.15);
     const clients = isShared ? 1 : dice.between(1, 2);
-    for (let place = 0; place < clients; place++) this.addClient(place, dice);
+    for (let place = 0; place < clients; place++) {
+      const { vault } = this.surroundings;
+      this.clientIds.push(addClient(this.tables, vault, place, dice, new Date(this.timeline.nowMs)));
+    }
     const shared = isShared
       ? {
           brand: dice.pick(['mastercard', 'visa']),
@@ -186,73 +188,6 @@ export class World {
     }
     plot.writeForAll(dice);
     for (let place = 0; place < ROLES.length; place++) this.restart(place);
-  }
-
-  private addClient(place: number, dice: Dice): void {
-    const id = `cli_${String(place + 1).padStart(26, '0')}`;
-    const { vault } = this.surroundings;
-    const now = new Date(this.timeline.nowMs);
-    this.clientIds.push(id);
-    this.tables.clients.insert({
-      id,
-      name: 'Simulated',
-      gatewayProvider: 'stripe',
-      livemode: false,
-      isTest: false,
-      clockOffsetMs: '0',
-      clockFrozenAt: null,
-      clockFrozenUntil: null,
-      billingCycleDay: null,
-      timezone: dice.chance(0.3) ? 'Europe/Berlin' : null,
-      dunningEnabled: dice.chance(0.9),
-      notificationChannels: [],
-      alertWebhookUrl: null,
-      alertEmails: [],
-      alertPhones: [],
-      cardUpdateDomain: null,
-      brandName: null,
-      brandLogoUrl: null,
-      brandPrimaryColor: null,
-      defaultCurrency: 'USD',
-      locale: 'en',
-      duplicateRequests: dice.chance(0.1) ? 'reject' : 'replay',
-      customerActionHoldMinutes: dice.pick([0, 30]),
-      mode: 'recover',
-      repairCallbackUrl: null,
-      holdoutPercent: dice.chance(0.1) ? 20 : 0,
-      executesPerMinute: 60,
-      policy: {},
-      chargingPausedSince: null,
-      chargingProbeAt: null,
-      createdAt: now,
-      updatedAt: now,
-      gatewayKeySealed: vault.seal('rk_live_simulated', gatewayKeyIdentity(id)),
-    });
-    for (let each = 0; each < dice.between(0, 2); each++) this.addEndpoint(id, `we_${place}_${each}`, dice.chance(0.4));
-  }
-
-  private addEndpoint(clientId: string, id: string, all: boolean): void {
-    const secret = `whsec_${Buffer.alloc(32, id).toString('base64')}`;
-    this.tables.endpoints.insert({
-      client_id: clientId,
-      id,
-      url: `https://${id.replaceAll('_', '-')}.example/hook`,
-      events: all ? ALL_EVENTS : null,
-      enabled: true,
-      disabled_reason: null,
-      disabled_at: null,
-      deleted_at: null,
-      secret_sealed: this.surroundings.vault.seal(secret, endpointSeal(clientId, id, 'secret_sealed')),
-      failing_since: null,
-      failing_told: 0,
-      throttled_until: null,
-      throttle_step: 0,
-      breaker_until: null,
-      breaker_trips: 0,
-      window_from: null,
-      window_tries: 0,
-      window_failures: 0,
-    });
   }
 
   private watch(): void {
@@ -322,18 +257,6 @@ function untilWritten(tables: Tables, look: (tables: Tables) => number): () => n
     return known;
   };
 }
-
-const ALL_EVENTS = [
-  'recovery.success',
-  'recovery.failed',
-  'recovery.blocked',
-  'recovery.holdout',
-  'recovery.scheduled',
-  'recovery.attempt_failed',
-  'recovery.action_required',
-  'recovery.unknown',
-  'recovery.cancelled',
-];
 
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 6).join(' | ') : String(error);
