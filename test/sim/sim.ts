@@ -61,7 +61,7 @@ async function tellFound(plan: RunPlan, end: RunEnd): Promise<void> {
   const again = `npm run sim -- --seed ${plan.seed} --recoveries ${plan.recoveries} --only ${world}`;
   console.log(`again:  ${again}`);
   const fired = [...(await run({ ...plan, only: world, threads: 1 })).fired.keys()];
-  const { without, off, story } = await shrink({ ...plan, only: world }, invariant, fired);
+  const { without, off, story } = await shrink({ ...plan, only: world }, violation, fired);
   const left = fired.filter((name) => !off.includes(name));
   console.log(`shrunk: ${again} --without ${without.join(',')} --off ${off.join(',')}`);
   console.log(`        ${DEBTS_PER_WORLD - without.length} debts, with ${left.join(', ') || 'no fault'}\n`);

@@ -149,11 +149,15 @@ export class GatewayPort extends Gateway {
     const { wire, desk } = this.house;
     const lost: ChargeResult = { kind: 'unknown', loss: 'lost_reply', message: 'lost' };
     let isTurnedAway = false;
+    let isIn = false;
     return wire.send<ChargeResult>(this.process, options.timeoutMs, lost, (reply, isCopy) => {
-      // A proxy repeats what had no answer, and not what was refused at the door.
+      // A proxy repeats what had no answer: both of a pair are let in, or none.
       if (isCopy && isTurnedAway) return;
-      const refusal = this.house.refusal(account.clientId) ?? this.limited();
-      if (refusal === null) return desk.receive(request, reply);
+      const refusal = isIn ? null : (this.house.refusal(account.clientId) ?? this.limited());
+      if (refusal === null) {
+        isIn = true;
+        return desk.receive(request, reply);
+      }
       if (!isCopy) isTurnedAway = true;
       reply(refusal);
     });
