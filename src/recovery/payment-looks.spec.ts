@@ -166,6 +166,8 @@ describe('settling a lost answer', () => {
   it.each([
     [{ status: 'paid' }, { kind: 'succeeded' }],
     [{ status: 'void' }, { kind: 'canceled', by: 'other' }],
+    [{ status: 'void', payment: paymentWith({ status: 'processing' }) }, { kind: 'pending' }],
+    [{ status: 'void', payment: paymentWith({ status: 'succeeded' }) }, { kind: 'succeeded' }],
     [{ status: 'open' }, { kind: 'not_executed' }],
     [
       { status: 'open', payment: paymentWith({ latestCharge: chargeWith({ id: 'ch_2' }) }) },

@@ -66,7 +66,9 @@ export function readSettlement(
 ): Settlement {
   if (reading.kind === 'invoice') {
     if (reading.status === 'paid') return { kind: 'succeeded' };
-    if (reading.status === 'void') return { kind: 'canceled', by: 'other' };
+    // A debit that is at the bank may still bring its money, whatever became of the invoice meanwhile.
+    const isUnderWay = reading.payment?.status === 'succeeded' || reading.payment?.status === 'processing';
+    if (reading.status === 'void' && !isUnderWay) return { kind: 'canceled', by: 'other' };
     return reading.payment ? settlePayment(before, reading.payment, canceledByUs) : { kind: 'not_executed' };
   }
   return settlePayment(before, reading, canceledByUs);
