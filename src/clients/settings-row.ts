@@ -3,7 +3,7 @@ import type { ClientSettings } from './client-settings.js';
 /** One row of `clients`, settings only, as SETTINGS_SQL reads it. */
 export type SettingsRow = Omit<ClientSettings, 'clockOffsetMs'> & { clockOffsetMs: string };
 
-const COLUMNS: Readonly<Record<keyof ClientSettings, string>> = {
+export const COLUMNS: Readonly<Record<keyof ClientSettings, string>> = {
   id: 'id',
   name: 'name',
   gatewayProvider: 'gateway_provider',

@@ -21,7 +21,7 @@ import { lookedInVain } from './looked-in-vain.js';
 import { readPaymentObject } from './payment-object.js';
 import { roundFactsOf, type Attempt, type Recovery } from './recovery.js';
 import { decided, endAttempt, RecoveryWriter } from './recovery-writer.js';
-import { RecoveryStore } from './recovery-store.js';
+import { LeaseLost, RecoveryStore } from './recovery-store.js';
 import { Settlement } from './settlement.js';
 import { hintsOf } from './transition.js';
 import { rereadAt, type WorkContext } from './work-context.js';
@@ -42,7 +42,7 @@ export class Reconciliation {
   async settleDue(recovery: Recovery, context: WorkContext): Promise<Recovery> {
     const attempt = await this.store.openAttempt(recovery);
     if (attempt && isClosed(recovery.state)) return this.ended.look(recovery, attempt, context);
-    if (!attempt) throw new Error(`recovery ${recovery.id} is ${recovery.state} without an open attempt`);
+    if (!attempt) throw await this.withoutAttempt(recovery);
     const [held, open] = await this.asLost(recovery, attempt, context);
     const reading = await readPaymentObject(held, context, callOptions(context));
     if (reading.kind !== 'found') return this.lookAgain(held, open, context, { reading: reading.kind });
@@ -51,7 +51,14 @@ export class Reconciliation {
     const tokened = quietly(unchanged(held), {
       gatewayTransactionToken: tokenOf(reading.value) ?? held.gatewayTransactionToken,
     });
-    return this.conclude(tokened, open, settled, context);
+    return this.conclude(tokened, open, settled, isOwedAnother(open, reading.value), context);
+  }
+
+  /** A worker that stood still for longer than its lease finds the charge settled by another one: no bug of ours. */
+  private async withoutAttempt(recovery: Recovery): Promise<Error> {
+    const stored = await this.store.find(recovery.clientId, recovery.id);
+    if (stored?.recovery.leaseToken !== recovery.leaseToken) return new LeaseLost(recovery);
+    return new Error(`recovery ${recovery.id} is ${recovery.state} without an open attempt`);
   }
 
   /** Books what an operator knows of an unknown charge, once a reading has agreed with it. */
@@ -136,10 +143,16 @@ export class Reconciliation {
     return [written, lost];
   }
 
-  private conclude(change: Change, attempt: Attempt, settled: Reading, context: WorkContext): Promise<Recovery> {
+  private conclude(
+    change: Change,
+    attempt: Attempt,
+    settled: Reading,
+    owedAnother: boolean,
+    context: WorkContext,
+  ): Promise<Recovery> {
     switch (settled.kind) {
       case 'not_executed':
-        return this.notExecuted(change.recovery, attempt, context);
+        return this.notExecuted(change.recovery, attempt, owedAnother, context);
       case 'unclear':
         return this.lookAgain(change.recovery, attempt, context, { reading: 'unmapped status' });
       case 'pending':
@@ -151,7 +164,12 @@ export class Reconciliation {
     }
   }
 
-  private async notExecuted(recovery: Recovery, attempt: Attempt, context: WorkContext): Promise<Recovery> {
+  private async notExecuted(
+    recovery: Recovery,
+    attempt: Attempt,
+    owedAnother: boolean,
+    context: WorkContext,
+  ): Promise<Recovery> {
     const now = context.now();
     const lostAt = attempt.lostAt ?? attempt.openedAt;
     const loss = attempt.loss ?? 'lost_reply';
@@ -159,8 +177,9 @@ export class Reconciliation {
       case 'look_again':
         return this.lookAgain(recovery, attempt, context, { reading: 'not executed so far' });
       case 'resend_same_key':
-        // After the deadline nothing is charged any more, under whatever key: the new attempt ends the round.
-        return now < recovery.deadlineAt
+        // After the deadline nothing is charged any more, under whatever key: the new attempt ends the round. And one
+        // whose invoice asks for another amount by now is weighed anew.
+        return now < recovery.deadlineAt && !owedAnother
           ? this.resend(recovery, attempt, context)
           : this.replaceAttempt(recovery, attempt, context);
       case 'new_attempt':
@@ -230,6 +249,12 @@ export class Reconciliation {
 }
 
 const REQUIRES_ACTION: Outcome = { kind: 'requires_action' };
+
+/** An invoice is paid with whatever is left of it: what was asked for must still be that. */
+function isOwedAnother({ amountMinor, currency }: Attempt, reading: PaymentFacts | InvoiceFacts): boolean {
+  if (reading.kind !== 'invoice') return false;
+  return reading.amountRemainingMinor !== amountMinor || reading.currency !== currency;
+}
 
 function overdue(recovery: Recovery, since: Date, now: Date, atBank: boolean): AlertDraft[] {
   const ageMs = now.getTime() - since.getTime();

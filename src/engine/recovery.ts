@@ -187,8 +187,15 @@ export function snakeCase(name: string): string {
   return column;
 }
 
-function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+const propertyNames = new Map<string, string>();
+
+function camelCase(column: string): string {
+  let name = propertyNames.get(column);
+  if (name === undefined) {
+    name = column.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+    propertyNames.set(column, name);
+  }
+  return name;
 }
 
 /** Reads a row of the database: names to camel case, 64-bit integers to numbers (amounts stay far below 2^53). */

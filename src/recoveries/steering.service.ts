@@ -178,6 +178,8 @@ export class SteeringService {
     try {
       return await this.leases.during(recovery, work);
     } catch (error) {
+      // Another worker took it over meanwhile: nothing of this command stands, and what that one does decides first.
+      if (error instanceof LeaseLost) throw outcomeUnknown();
       await this.store.release(recovery);
       throw error;
     }

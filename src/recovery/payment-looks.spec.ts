@@ -154,8 +154,20 @@ describe('settling a lost answer', () => {
   });
 
   it.each([
+    ['expired', false, { kind: 'declined', signals: FUNDS }],
+    ['requested_by_customer', true, { kind: 'declined', signals: FUNDS }],
+    ['requested_by_customer', false, { kind: 'canceled', by: 'other' }],
+  ])('a decline before the cancel counts, but for somebody else’s word: %s, by us %s', (reason, byUs, expected) => {
+    const latestCharge = chargeWith({ id: 'ch_2' });
+    const reading = paymentWith({ status: 'canceled', cancellationReason: reason, latestCharge });
+    expect(readSettlement(BEFORE, reading, byUs)).toEqual(expected);
+  });
+
+  it.each([
     [{ status: 'paid' }, { kind: 'succeeded' }],
     [{ status: 'void' }, { kind: 'canceled', by: 'other' }],
+    [{ status: 'void', payment: paymentWith({ status: 'processing' }) }, { kind: 'pending' }],
+    [{ status: 'void', payment: paymentWith({ status: 'succeeded' }) }, { kind: 'succeeded' }],
     [{ status: 'open' }, { kind: 'not_executed' }],
     [
       { status: 'open', payment: paymentWith({ latestCharge: chargeWith({ id: 'ch_2' }) }) },

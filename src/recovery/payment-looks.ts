@@ -66,7 +66,9 @@ export function readSettlement(
 ): Settlement {
   if (reading.kind === 'invoice') {
     if (reading.status === 'paid') return { kind: 'succeeded' };
-    if (reading.status === 'void') return { kind: 'canceled', by: 'other' };
+    // A debit that is at the bank may still bring its money, whatever became of the invoice meanwhile.
+    const isUnderWay = reading.payment?.status === 'succeeded' || reading.payment?.status === 'processing';
+    if (reading.status === 'void' && !isUnderWay) return { kind: 'canceled', by: 'other' };
     return reading.payment ? settlePayment(before, reading.payment, canceledByUs) : { kind: 'not_executed' };
   }
   return settlePayment(before, reading, canceledByUs);
@@ -83,13 +85,22 @@ function settlePayment(before: PaymentWitness, payment: PaymentReading, canceled
     case 'requires_capture':
       return { kind: 'requires_capture' };
     case 'canceled':
-      return { kind: 'canceled', by: canceledBy(payment, canceledByUs) };
+      return settleCanceled(before, payment, canceledBy(payment, canceledByUs));
     case 'unmapped':
       return { kind: 'unclear' };
     case 'requires_payment_method':
     case 'requires_confirmation':
       return settleByWitness(before, payment);
   }
+}
+
+/**
+ * What was declined before its payment was taken away was declined all the same: it counts, and the next charge waits for
+ * its time. Somebody else's word ends the debt, whatever came before it.
+ */
+function settleCanceled(before: PaymentWitness, payment: PaymentReading, by: 'us' | 'gateway' | 'other'): Settlement {
+  const charged = settleByWitness(before, payment);
+  return charged.kind === 'declined' && by !== 'other' ? charged : { kind: 'canceled', by };
 }
 
 function canceledBy(payment: PaymentReading, canceledByUs: boolean): 'us' | 'gateway' | 'other' {

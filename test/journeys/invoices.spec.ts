@@ -112,6 +112,18 @@ describe('an invoice', () => {
     expect(await merchant.ledger()).toEqual([]);
   });
 
+  it('with more left when a lost charge would be sent again: nothing is charged either', async () => {
+    await open();
+    const invoiceId = await bank.openInvoice();
+    const lost = { invoiceId, paymentMethodToken: 'pm_test_fault_reset_before_charge' };
+    const { body } = await merchant.execute(lost);
+    expect(body).toMatchObject({ status: 'unknown' });
+    await bank.admin.changeInvoiceAmount(merchant.clientId, invoiceId, 3_000);
+    await merchant.advanceTo(new Date(Date.parse(String(body.updatedAt)) + 120_000));
+    expect(await merchant.status(body.transactionId)).toMatchObject({ state: 'failed', endReason: 'amount_changed' });
+    expect(await merchant.ledger()).toEqual([]);
+  });
+
   it.each([
     { end: 'paid', settle: (id: string) => bank.stripe.invoices.pay(id, { payment_method: 'pm_card_visa' }) },
     { end: 'void', settle: (id: string) => bank.stripe.invoices.voidInvoice(id) },

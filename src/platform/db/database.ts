@@ -70,12 +70,8 @@ function enter(scope: Scope): Statement {
  * The only way to the engine's tables. Every statement runs inside a transaction that has first taken one of the two
  * roles that row-level security knows, so a query that forgot its filter still sees one client's rows only.
  */
-export class Database {
-  constructor(
-    private readonly pool: pg.Pool,
-    private readonly send: SendFlight = sendFlight,
-  ) {}
-
+export abstract class Database {
+  /** `send` replaces how flights are sent, for a drill. */
   static connect(connectionString: string, connectionsMax: number, send?: SendFlight): Database {
     const pool = new pg.Pool({
       connectionString,
@@ -94,11 +90,40 @@ export class Database {
     // A connection that breaks while it is lent out tells the query on it, and nobody else may be told: without a
     // listener its `error` event would end the process.
     pool.on('connect', (client) => client.on('error', () => undefined));
-    return new Database(pool, send);
+    return new PooledDatabase(pool, send);
   }
 
   /** Runs `work` in one transaction. Anything it throws rolls back. @throws {CommitOutcomeUnknown} */
-  async transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
+  abstract transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T>;
+
+  /** Sends all statements in one flight, which is one transaction. Either all stand or none does. */
+  abstract flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]>;
+
+  /** A flight of one tenant's lookups whose plans do not depend on what is looked up. */
+  abstract lookups(clientId: string, statements: readonly Statement[]): Promise<StatementResult[]>;
+
+  /** One statement in a flight of its own. */
+  async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+    scope: Scope,
+    statement: Statement,
+  ): Promise<StatementResult<Row>> {
+    const [result] = await this.flight(scope, [statement]);
+    return result as StatementResult<Row>;
+  }
+
+  abstract close(): Promise<void>;
+}
+
+/** Over a pool of connections to PostgreSQL. */
+class PooledDatabase extends Database {
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly send: SendFlight = sendFlight,
+  ) {
+    super();
+  }
+
+  override async transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
     return this.borrowed(async (client) => {
       const tx = new OpenTransaction(client, scope, this.send);
       try {
@@ -113,16 +138,14 @@ export class Database {
     });
   }
 
-  /** Sends all statements in one flight, which is one transaction. Either all stand or none does. */
-  async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
+  override async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
       const [, ...results] = await committing(this.send(client, [enter(scope), ...statements]));
       return results;
     });
   }
 
-  /** A flight of one tenant's lookups whose plans do not depend on what is looked up. */
-  async lookups(clientId: string, statements: readonly Statement[]): Promise<StatementResult[]> {
+  override async lookups(clientId: string, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
       const entering = { ...ENTER_TENANT_GENERIC, values: [clientId] };
       const [, ...results] = await committing(this.send(client, [entering, ...statements]));
@@ -130,16 +153,7 @@ export class Database {
     });
   }
 
-  /** One statement in a flight of its own. */
-  async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
-    scope: Scope,
-    statement: Statement,
-  ): Promise<StatementResult<Row>> {
-    const [result] = await this.flight(scope, [statement]);
-    return result as StatementResult<Row>;
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await this.pool.end();
   }
 
