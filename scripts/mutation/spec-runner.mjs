@@ -42,15 +42,17 @@ class SpecRunner {
     return { ...result, mutantCoverage: stryker.mutantCoverage };
   }
 
-  async mutantRun({ activeMutant, mutantActivation, testFilter, hitLimit, disableBail }) {
-    stryker.activeMutant = mutantActivation === 'static' ? activeMutant.id : undefined;
+  async mutantRun({ activeMutant, reloadEnvironment, testFilter, hitLimit, disableBail }) {
+    // A mutant in code that runs as a file is loaded is active while all of them are.
+    stryker.activeMutant = reloadEnvironment ? activeMutant.id : undefined;
     stryker.hitLimit = hitLimit;
     stryker.hitCount = hitLimit === undefined ? undefined : 0;
     try {
       const all = await this.#load();
       stryker.activeMutant = activeMutant.id;
-      const chosen = testFilter === undefined ? all : all.filter(({ id }) => testFilter.includes(id));
-      const result = await run(chosen, { bail: !disableBail });
+      // The filter names tests; of a mutant that all tests are run for it names their files.
+      const isChosen = ({ id, file }) => testFilter?.includes(id) !== false || testFilter.includes(resolve(file));
+      const result = await run(all.filter(isChosen), { bail: !disableBail });
       return toMutantRunResult(determineHitLimitReached(stryker.hitCount, stryker.hitLimit) ?? result);
     } catch (error) {
       // A table or a constant that stops the program as it is loaded.
