@@ -5,7 +5,7 @@ import { history, ZONES } from '../../scripts/prop/histories.js';
 import { nothingSeen, playHistory } from '../../scripts/prop/play.js';
 import { checkChanges } from '../../scripts/prop/zones.js';
 
-// `npm run prop` plays a million, and every day of ten years. Mutation tests need fewer to find a change.
+// `npm run prop` plays a million, and every day of ten years. While one works on the core, fewer find most mistakes.
 const HISTORIES = Number(process.env['REVTAIN_HISTORIES'] ?? 200_000);
 
 describe('whatever happens to a debt', () => {
