@@ -138,6 +138,7 @@ describe('checkUrl', () => {
       'http://127.0.0.1#x',
       'https://[64:ff9b::7f00:1]/',
     ],
+    ...['https://0x7f.1/', 'http://2130706433/', 'http://0177.0.0.1/', 'http://127.1/', 'http://①②⑦.⓪.⓪.①/'],
   ])('refuses %s even where loopback is allowed', (url) => {
     expect(checkUrl(url, local).kind).toBe('refused');
   });

@@ -35,14 +35,14 @@ export function checkUrl(text: string, policy: EgressPolicy): UrlVerdict {
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return refuse('is neither https nor http');
   if (authorityOf(text).includes('@')) return refuse('holds credentials');
   if (url.hash !== '') return refuse('holds a fragment');
+  const host = hostOf(url);
+  // 0127.0.0.1 is 87.0.0.1 to this parser and 127.0.0.1 to another.
+  if (isIP(host) === 4 && !authorityOf(text).startsWith(host)) return refuse('writes an address in an odd way');
   if (policy.allowLoopback && isLoopbackHost(url)) return { kind: 'allowed', url, loopback: true };
   if (url.protocol !== 'https:') return refuse('is not https');
   if (!policy.ports.includes(portOf(url))) return refuse('names a port that is not allowed');
-  const host = hostOf(url);
   if (host === '') return refuse('names no host');
   if (isIP(host) !== 0 && !isGlobalUnicast(host)) return refuse('names an address that is not on the public internet');
-  // 0127.0.0.1 is 87.0.0.1 to this parser and 127.0.0.1 to another.
-  if (isIP(host) === 4 && !authorityOf(text).startsWith(host)) return refuse('writes an address in an odd way');
   if (isLocalhost(host)) return refuse('names this machine');
   return { kind: 'allowed', url, loopback: false };
 }
