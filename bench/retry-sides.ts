@@ -35,7 +35,6 @@ export interface Scenery {
 }
 
 const BATCH = 1_000;
-const PEER_CONNECTIONS = 20;
 
 export async function startSide(name: RetrySideName, scenery: Scenery): Promise<RetrySide> {
   const { adminUrl, stub, inFlight, stops } = scenery;
@@ -64,7 +63,7 @@ export async function startSide(name: RetrySideName, scenery: Scenery): Promise<
     return { name, pid: child.pid ?? 0, rows, seed, fire: (ids) => fireOurs(rows, ids) };
   }
   const redisPort = name === 'bullmq' ? await startRedis(stops) : 0;
-  const options = { databaseUrl, masterKey, stub, secretKey, inFlight, redisPort, connections: PEER_CONNECTIONS };
+  const options = { databaseUrl, masterKey, stub, secretKey, inFlight, redisPort, connections: inFlight };
   const peer = await startPeer(name, options, stops);
   const fire = (ids: readonly string[]) => Promise.resolve(void peer.stdin?.write(`${JSON.stringify({ ids })}\n`));
   return { name, pid: peer.pid ?? 0, rows, seed, fire };

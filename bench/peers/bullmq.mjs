@@ -2,17 +2,21 @@
 import { createInterface } from 'node:readline';
 
 import { Queue, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
 
 import { openCollector } from './collect.mjs';
 
 const options = JSON.parse(process.argv[2]);
 const { collect, pool, close } = openCollector(options);
-const connection = { host: '127.0.0.1', port: options.redisPort, maxRetriesPerRequest: null };
-const queue = new Queue('collect', { connection });
+const connect = () => new Redis({ host: '127.0.0.1', port: options.redisPort, maxRetriesPerRequest: null });
+const queue = new Queue('collect', { connection: connect() });
 const worker = new Worker('collect', (job) => collect(job.data), {
-  connection,
+  connection: connect(),
   concurrency: options.inFlight,
   removeOnComplete: { count: 0 },
+});
+worker.on('error', (error) => {
+  throw error;
 });
 worker.on('failed', (_job, error) => console.error(error));
 console.log('ready now\n');

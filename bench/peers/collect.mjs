@@ -16,6 +16,8 @@ export function openCollector({ databaseUrl, masterKey, stub, secretKey, connect
   const random = new SystemRandom();
   const ids = new Ids(clock, random);
   const pool = new pg.Pool({ connectionString: databaseUrl, max: connections });
+  pool.on('error', (error) => console.error(error.message));
+  pool.on('connect', (client) => client.on('error', () => undefined));
   const vault = new Vault(Buffer.from(masterKey, 'base64'), [], random);
   const registry = new GatewayRegistry(clock, new TestGatewayAddress(), stub);
   const gateway = registry.gatewayFor({ provider: 'stripe' });

@@ -10,8 +10,8 @@ it('90 s in which everything dies again and again: nothing lost, nothing collect
   expect(brokenPromises(report)).toEqual([]);
   expect(report.drainMs).toBeLessThan(120_000);
   // It was no quiet day.
-  expect(report.kills).toBeGreaterThan(5);
-  expect(report.databaseCrashes).toBeGreaterThanOrEqual(5);
+  expect(report.kills).toBeGreaterThanOrEqual(2);
+  expect(report.databaseCrashes).toBeGreaterThanOrEqual(3);
   expect(report.repliesLost).toBeGreaterThan(10);
   expect(report.collected).toBeGreaterThan(20);
 }, 360_000);

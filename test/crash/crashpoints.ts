@@ -4,19 +4,12 @@ import type { Verification } from '../../src/verify/verifier.service.js';
 import { ADMIN_KEY } from '../support/app.js';
 import type { ServiceProcess } from '../support/service-process.js';
 import { Drill, LOOP_FAULTS, type Cell, type CellResult, type Fault } from './drill.js';
-import { cellsOf, pointsOf, type Point } from './points.js';
+import { cellsOf, LOOP_FAILPOINTS, pointsOf, type Point } from './points.js';
 import { STORIES } from './stories.js';
 import type { World } from './world.js';
 
 /** Stories held at a failpoint at once: each of them may hold a connection of the database. */
 const BATCH = 40;
-
-/** What loops pass for all merchants at once, each loop once in a group: there nobody's story is stopped but the loop. */
-export const LOOP_FAILPOINTS = [
-  ['database.claim_due', 'database.claim_deliveries', 'database.renew_leases'],
-  ['database.next_due', 'database.release_held'],
-  ['database.next_delivery_due'],
-] as const;
 
 export interface CrashpointsOptions {
   faults: readonly Fault[];

@@ -2,6 +2,18 @@ import { FAILPOINTS } from '../../src/failpoints.js';
 import type { Cell, Fault } from './drill.js';
 import type { Story } from './stories.js';
 
+/**
+ * What loops pass for all merchants at once, those of a group side by side: there the loop is stopped, and nobody's story.
+ */
+export const LOOP_FAILPOINTS = [
+  ['database.claim_due', 'database.claim_deliveries', 'database.renew_leases'],
+  ['database.next_due', 'database.release_held'],
+  ['database.next_delivery_due'],
+  ['database.settle_deliveries'],
+  ['database.follow_failures'],
+] as const;
+const OF_LOOPS = new Set<string>(LOOP_FAILPOINTS.flat());
+
 /** A failpoint where one story passes it. */
 export interface Point {
   story: Story;
@@ -17,7 +29,9 @@ export function pointsOf(traces: ReadonlyMap<Story, readonly string[]>): Point[]
   const seen = new Set<string>();
   const points: Point[] = [];
   for (const [story, passed] of traces) {
-    const known = passed.map(partsOf).filter(({ failpoint }) => FAILPOINTS.includes(failpoint));
+    const known = passed
+      .map(partsOf)
+      .filter(({ failpoint }) => FAILPOINTS.includes(failpoint) && !OF_LOOPS.has(failpoint));
     known.forEach(({ failpoint, nth }, place) => {
       const neighbours = [known[place - 1]?.failpoint, failpoint, known[place + 1]?.failpoint].join(' ');
       if (seen.has(neighbours)) return;
