@@ -5,7 +5,7 @@ import pg from 'pg';
 import { request } from 'undici';
 
 import { sendEvents, type Received, type Receiver } from './inbox-load.js';
-import { startScript } from './processes.js';
+import { cpuMs, startScript } from './processes.js';
 import { median, registerIn, runBench, startPostgres, type Stops } from './runner.js';
 import { ADMIN_KEY, analyze, createDatabase, SERVICE, STARTED } from './sides.js';
 
@@ -54,7 +54,8 @@ async function startRevtain(databaseUrl: string, register: (each: Awaited<Return
   });
   const { clientId } = (await body.json()) as { clientId: string };
   const path = `/api/connectors/stripe-billing/webhook/${clientId}`;
-  return { url: started.said, path, secret: SECRET } satisfies Receiver;
+  const receiver: Receiver = { url: started.said, path, secret: SECRET };
+  return { receiver, pid: started.child.pid };
 }
 
 /** One row an insert, one transaction a row, each connection waiting for its commit. */
@@ -100,14 +101,20 @@ async function setUp(stops: Stops): Promise<Record<Name, (options: Options) => P
   register(receiver);
   const naive = { url: receiver.said, path: '/webhooks/stripe', secret: SECRET };
   const inserts = insertsSide(await createDatabase(postgres.connectionString, 'bench_inserts'), stops);
+  const measured = async (pid: number | undefined, to: Receiver, { seconds }: Options): Promise<Received> => {
+    const cpuNow = () => cpuMs(pid ?? 0) + cpuMs(postgres.pid, true);
+    const before = cpuNow();
+    const received = await sendEvents(to, seconds, CONNECTIONS);
+    return { ...received, cpuUs: ((cpuNow() - before) * 1_000) / received.events };
+  };
   return {
-    revtain: async ({ seconds }) => {
-      const received = await sendEvents(revtain, seconds, CONNECTIONS);
+    revtain: async (options) => {
+      const received = await measured(revtain.pid, revtain.receiver, options);
       await assertKept(revtainDb, received.events);
       await analyze(revtainDb);
       return received;
     },
-    naive: ({ seconds }) => sendEvents(naive, seconds, CONNECTIONS),
+    naive: (options) => measured(receiver.child.pid, naive, options),
     inserts,
   };
 }
@@ -137,8 +144,9 @@ async function compare(sides: Awaited<ReturnType<typeof setUp>>, options: Option
     ratios.naive.push(results.revtain.perSecond / results.naive.perSecond);
     ratios.inserts.push(results.revtain.perSecond / results.inserts.perSecond);
     const shown = names.map((name) => {
-      const { perSecond, p50Ms, p99Ms } = results[name];
-      return `${name} ${perSecond.toFixed(0)}/s (p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)} ms)`;
+      const { perSecond, p50Ms, p99Ms, cpuUs } = results[name];
+      const cpu = cpuUs === undefined ? '' : `, CPU ${cpuUs.toFixed(0)} µs`;
+      return `${name} ${perSecond.toFixed(0)}/s (p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)} ms${cpu})`;
     });
     const [toNaive, toInserts] = [ratios.naive.at(-1) ?? NaN, ratios.inserts.at(-1) ?? NaN];
     console.log(`round ${round + 1}  ${shown.join('  ')}  ratios ${toNaive.toFixed(2)} ${toInserts.toFixed(2)}`);
