@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Param, Post, Req } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 
 import { Open } from '../clients/access.js';
@@ -10,6 +10,11 @@ import { Inbox } from './inbox.service.js';
 const EVENT_BYTES_MAX = 1024 * 1024;
 const RECEIVED = { received: true };
 
+interface Addressee {
+  platform: string;
+  clientId: string;
+}
+
 /** Where billing platforms send their events. Nobody has a key of ours here: the signature over the raw body is the proof. */
 @Controller()
 @Open()
@@ -20,11 +25,8 @@ export class InboxController {
   @HttpCode(200)
   @RawBodyOnly()
   @BodyBytesMax(EVENT_BYTES_MAX)
-  async receive(
-    @Param('platform') platform: string,
-    @Param('clientId') clientId: string,
-    @Req() request: FastifyRequest,
-  ): Promise<object> {
+  async receive(@Req() request: FastifyRequest<{ Params: Addressee }>): Promise<object> {
+    const { platform, clientId } = request.params;
     await this.inbox.receive(platform, clientId, inboundOf(request));
     return RECEIVED;
   }
@@ -40,6 +42,6 @@ export class InboxController {
   }
 }
 
-function inboundOf({ rawBody, headers }: FastifyRequest): InboundRequest {
+function inboundOf({ rawBody, headers }: Pick<FastifyRequest, 'rawBody' | 'headers'>): InboundRequest {
   return { bytes: rawBody ?? Buffer.alloc(0), headers };
 }

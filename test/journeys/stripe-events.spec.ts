@@ -167,6 +167,38 @@ describe('what happens to the invoice meanwhile', () => {
   });
 });
 
+describe('an account that was connected, and takes the access back', () => {
+  it('stops everything that is open, without a call to Stripe; another account’s word stops nothing', async () => {
+    const shop = await StripeShop.open(world);
+    await shop.bill(await shop.subscribe());
+    await shop.bill(await shop.subscribe('pm_card_authenticationRequired'));
+    await shop.tell(...FAILED, 'invoice.payment_action_required');
+    const { clientId } = shop.merchant;
+    await world.database.query(
+      `INSERT INTO connector_accounts (client_id, platform, account_id, connected_at) VALUES ($1, 'stripe-billing', 'acct_1', now())`,
+      [clientId],
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1_100)); // How long a process keeps what it has read.
+    const word = {
+      ...{ object: 'event', type: 'account.application.deauthorized', livemode: false },
+      ...{ data: { object: { id: 'ca_1', object: 'application' } } },
+    };
+    await shop.send({ ...word, id: 'evt_of_another', account: 'acct_2' });
+    await shop.worked();
+    expect((await shop.recoveries()).map(({ state }) => state).sort()).toEqual(['action_required', 'queued']);
+    await shop.send({ ...word, id: 'evt_of_ours', account: 'acct_1' });
+    await shop.worked();
+    for (const recovery of await shop.recoveries()) {
+      expect(recovery).toMatchObject({ state: 'cancelled', endReason: 'deauthorised' });
+    }
+    const { rows } = await world.database.query<{ at: Date | null }>(
+      `SELECT deauthorised_at AS at FROM connector_accounts WHERE client_id = $1`,
+      [clientId],
+    );
+    expect(rows[0]?.at).not.toBeNull();
+  });
+});
+
 describe('a new card', () => {
   const opened = async (token: string) => {
     const shop = await StripeShop.open(world);
