@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { Audit } from '../../src/audit/auditor.service.js';
 import type { Verification } from '../../src/verify/verifier.service.js';
 import { Api } from '../support/api.js';
 import type { Merchant } from '../support/merchant.js';
@@ -40,6 +42,16 @@ async function whileBroken(breaking: string, mending: string, id: string): Promi
   }
 }
 
+/** What is not linked yet may be changed unseen, and would be linked as it was left. */
+async function untilLinked(): Promise<void> {
+  const pending = async () =>
+    (await world.operator.get<Audit & Record<string, unknown>>('/api/audit/verify')).body.pending;
+  for (let look = 0; (await pending()) > 0; look += 1) {
+    if (look === 100) throw new Error('the events are not linked');
+    await sleep(100);
+  }
+}
+
 describe('verify', () => {
   it('holds after every kind of end', async () => {
     for (const simulateOutcome of ['success', 'failed', 'blocked', 'queued_then_failed', 'unknown_then_success']) {
@@ -58,37 +70,85 @@ describe('verify', () => {
   });
 
   it.each([
-    [
-      'timeline_is_whole',
-      `UPDATE recoveries SET sequence = sequence + 1 WHERE id = :id`,
-      `UPDATE recoveries SET sequence = sequence - 1 WHERE id = :id`,
-    ],
-    [
-      'timeline_is_a_chain',
-      `UPDATE recovery_events SET from_state = 'failed' WHERE recovery_id = :id AND sequence = 2`,
-      `UPDATE recovery_events SET from_state = 'queued' WHERE recovery_id = :id AND sequence = 2`,
-    ],
-    [
-      'every_end_is_told',
-      `UPDATE webhook_events SET sequence = 99 WHERE recovery_id = :id AND type = 'recovery.success'`,
-      `UPDATE webhook_events SET sequence = 3 WHERE recovery_id = :id AND type = 'recovery.success'`,
-    ],
-    [
-      'one_key_per_attempt',
-      `UPDATE attempts SET gateway_key = 'x' || gateway_key WHERE recovery_id = :id`,
-      `UPDATE attempts SET gateway_key = substr(gateway_key, 2) WHERE recovery_id = :id`,
-    ],
-    [
-      'no_attempt_is_forgotten',
-      `UPDATE attempts SET outcome = 'unknown' WHERE recovery_id = :id`,
-      `UPDATE attempts SET outcome = 'succeeded' WHERE recovery_id = :id`,
-    ],
-  ])('names what breaks %s', async (name, breaking, mending) => {
+    {
+      rules: ['timeline_is_whole'],
+      breaking: `UPDATE recoveries SET sequence = sequence + 1 WHERE id = :id`,
+      mending: `UPDATE recoveries SET sequence = sequence - 1 WHERE id = :id`,
+    },
+    {
+      rules: ['timeline_is_a_chain', 'audit_chain_holds'],
+      breaking: `UPDATE recovery_events SET from_state = 'failed' WHERE recovery_id = :id AND sequence = 2`,
+      mending: `UPDATE recovery_events SET from_state = 'queued' WHERE recovery_id = :id AND sequence = 2`,
+    },
+    {
+      rules: ['timeline_is_whole', 'timeline_is_legal', 'audit_chain_holds'],
+      breaking: `ALTER TABLE recovery_events DROP CONSTRAINT recovery_events_legal;
+                 UPDATE recovery_events SET to_state = 'holdout' WHERE recovery_id = :id AND sequence = 3`,
+      mending: `UPDATE recovery_events SET to_state = 'succeeded' WHERE recovery_id = :id AND sequence = 3`,
+    },
+    {
+      rules: ['every_end_is_told'],
+      breaking: `UPDATE webhook_events SET sequence = 99 WHERE recovery_id = :id AND type = 'recovery.success'`,
+      mending: `UPDATE webhook_events SET sequence = 3 WHERE recovery_id = :id AND type = 'recovery.success'`,
+    },
+    {
+      rules: ['success_is_the_last_word', 'every_end_is_told'],
+      breaking: `INSERT INTO webhook_events SELECT (jsonb_populate_record(e, '{"id": "evt_planted", "type": "recovery.failed", "sequence": 4}')).*
+                 FROM webhook_events e WHERE recovery_id = :id AND type = 'recovery.success'`,
+      mending: `DELETE FROM webhook_events WHERE id = 'evt_planted'`,
+    },
+    {
+      rules: ['no_delivery_is_forgotten'],
+      breaking: `UPDATE webhook_deliveries SET status = 'pending', next_try_at = now() - interval '2 days',
+                   lease_until = now() + interval '1 hour' WHERE recovery_id = :id`,
+      mending: `UPDATE webhook_deliveries SET status = 'delivered', next_try_at = NULL, lease_until = NULL WHERE recovery_id = :id`,
+    },
+    {
+      rules: ['one_key_per_attempt'],
+      breaking: `UPDATE attempts SET gateway_key = 'x' || gateway_key WHERE recovery_id = :id`,
+      mending: `UPDATE attempts SET gateway_key = substr(gateway_key, 2) WHERE recovery_id = :id`,
+    },
+    {
+      rules: ['no_attempt_is_forgotten'],
+      breaking: `UPDATE attempts SET outcome = 'unknown' WHERE recovery_id = :id`,
+      mending: `UPDATE attempts SET outcome = 'succeeded' WHERE recovery_id = :id`,
+    },
+    {
+      rules: ['charged_as_asked'],
+      breaking: `UPDATE attempts SET amount_minor = amount_minor + 1 WHERE recovery_id = :id`,
+      mending: `UPDATE attempts SET amount_minor = amount_minor - 1 WHERE recovery_id = :id`,
+    },
+    {
+      rules: ['one_charge_at_a_time'],
+      breaking: `INSERT INTO attempts SELECT (jsonb_populate_record(a, jsonb_build_object('id', 'att_planted', 'number', 2,
+                   'outcome', 'declined', 'gateway_key', a.recovery_id || ':att_planted', 'opened_at', a.opened_at))).*
+                 FROM attempts a WHERE recovery_id = :id`,
+      mending: `DELETE FROM attempts WHERE id = 'att_planted'`,
+    },
+    {
+      rules: ['paid_debt_is_held', 'timeline_is_whole'],
+      breaking: `UPDATE recoveries SET state = 'failed', end_reason = 'exhausted', recovered_at = NULL WHERE id = :id`,
+      mending: `UPDATE recoveries SET state = 'succeeded', end_reason = NULL, recovered_at = now() WHERE id = :id`,
+    },
+  ])('names what breaks $rules', async ({ rules, breaking, mending }) => {
     const { transactionId: id } = (await merchant.execute({ paymentMethodToken: 'pm_card_visa' })).body;
+    await merchant.event(id, 'recovery.success');
+    for (let look = 0; look < 100 && (await world.deliveryStatuses(id))[0] !== 'delivered'; look += 1) await sleep(50);
+    await untilLinked();
     const found = (await whileBroken(breaking, mending, id)) as [string, string[]][];
-    expect(found.map(([rule]) => rule)).toEqual([name]);
-    expect(new Set(found[0]?.[1])).toEqual(new Set([id]));
+    expect(found.map(([rule]) => rule)).toEqual(rules);
+    for (const [, offenders] of found) expect(new Set(offenders)).toEqual(new Set([id]));
     expect(await broken()).toEqual([]);
+  });
+
+  it('names the second recovery under one key', async () => {
+    const [first, second] = [await merchant.execute(), await merchant.execute({ amount: 2_600 })];
+    const key = (id: string) => `(SELECT idempotency_key FROM recoveries WHERE id = '${id}')`;
+    const breaking = `CREATE TABLE kept_key AS SELECT idempotency_key FROM recoveries WHERE id = :id;
+      UPDATE recoveries SET idempotency_key = ${key(first.body.transactionId)} WHERE id = :id`;
+    const mending = `UPDATE recoveries SET idempotency_key = (SELECT idempotency_key FROM kept_key) WHERE id = :id; DROP TABLE kept_key`;
+    const found = await whileBroken(breaking, mending, second.body.transactionId);
+    expect(found).toEqual([['one_recovery_per_key', [second.body.transactionId]]]);
   });
 
   it('is the operator’s alone', async () => {

@@ -58,15 +58,7 @@ async function copy(
   );
 }
 
-/** How late the recoveries of a crowd were worked that have succeeded by now, in milliseconds, the latest last. */
-export async function latenessOf(
-  database: pg.Client | pg.Pool,
-  { clientId, from, everyMs }: Pick<CrowdOptions, 'clientId' | 'from' | 'everyMs'>,
-): Promise<number[]> {
-  const { rows } = await database.query<{ late_ms: number }>(
-    `SELECT extract(epoch FROM recovered_at - $2::timestamptz)::float * 1000 - right(id, 12)::bigint * $3::int AS late_ms
-     FROM recoveries WHERE client_id = $1 AND state = 'succeeded' ORDER BY 1`,
-    [clientId, from, everyMs],
-  );
-  return rows.map(({ late_ms: lateMs }) => lateMs);
+/** The id of the nth of a crowd, from 1. */
+export function crowdId(nth: number): string {
+  return `01${String(nth).padStart(24, '0')}`;
 }

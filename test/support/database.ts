@@ -26,6 +26,20 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   return { url: urlOf(name), drop };
 }
 
+/** A copy of a database as it is now, as a backup is. Nobody may be connected to it meanwhile. */
+export async function copyOf(database: TestDatabase): Promise<TestDatabase> {
+  const name = databaseName(randomBytes(6).toString('hex'));
+  const source = new URL(database.url).pathname.slice(1);
+  await withAdmin(async (admin) => {
+    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${source}`);
+  });
+  const drop = () =>
+    withAdmin(async (admin) => {
+      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    });
+  return { url: urlOf(name), drop };
+}
+
 // ASCII "TEMP"; jest's workers share the server, and only one of them may migrate.
 const TEMPLATE_LOCK = 0x54454d50;
 

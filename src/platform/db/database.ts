@@ -1,5 +1,6 @@
 import pg from 'pg';
 
+import { hasCode } from '../error-facts.js';
 import { sendFlight, type SendFlight, type Statement, type StatementResult } from './flight.js';
 
 /** Whose rows a transaction may see: one client's (requests), or every client's (claims and sweeps). */
@@ -33,6 +34,9 @@ export class DatabaseUnreachable extends Error {
     super('the database gives no connection', { cause });
   }
 }
+
+/** PostgreSQL, of a prepared statement: cached plan must not change result type. */
+const FEATURE_NOT_SUPPORTED = '0A000';
 
 const BEGIN: Statement = { name: 'begin', text: 'BEGIN' };
 const COMMIT: Statement = { name: 'commit', text: 'COMMIT' };
@@ -140,7 +144,12 @@ class PooledDatabase extends Database {
 
   override async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
-      const [, ...results] = await committing(this.send(client, [enter(scope), ...statements]));
+      const send = () => committing(this.send(client, [enter(scope), ...statements]));
+      const [, ...results] = await send().catch((error: unknown) => {
+        // A migration has changed a table under a prepared statement: nothing has run, and now it is parsed anew.
+        if (hasCode(error, FEATURE_NOT_SUPPORTED)) return send();
+        throw error;
+      });
       return results;
     });
   }
