@@ -180,7 +180,8 @@ export class SteeringService {
     } catch (error) {
       // Another worker took it over meanwhile: nothing of this command stands, and what that one does decides first.
       if (error instanceof LeaseLost) throw outcomeUnknown();
-      await this.store.release(recovery);
+      // Where this fails too, the lease runs out by itself; what went wrong first is what the caller must hear.
+      await this.store.release(recovery).catch(() => undefined);
       throw error;
     }
   }

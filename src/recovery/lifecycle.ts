@@ -11,7 +11,7 @@ const OPEN: readonly State[] = ['queued', 'in_progress', 'reconciling', 'action_
 
 /** Where each open state may go; a repeated state is a new due time in it. A hold-out is drawn at acceptance only. */
 const PROGRESS: Readonly<Record<State, readonly State[]>> = {
-  queued: ['queued', 'in_progress', 'action_required', 'succeeded', 'failed', 'blocked', 'cancelled'],
+  queued: ['queued', 'in_progress', 'action_required', 'succeeded', 'failed', 'blocked', 'cancelled', 'holdout'],
   in_progress: [
     'queued',
     'in_progress',

@@ -34,7 +34,7 @@ const LEGAL_STEPS = `
         ('queued', 'in_progress', 'action_required', 'succeeded', 'failed', 'blocked', 'cancelled', 'holdout')
       WHEN from_state = to_state THEN true
       WHEN from_state = 'queued' THEN to_state IN
-        ('in_progress', 'action_required', 'succeeded', 'failed', 'blocked', 'cancelled')
+        ('in_progress', 'action_required', 'succeeded', 'failed', 'blocked', 'cancelled', 'holdout')
       WHEN from_state = 'in_progress' THEN to_state IN
         ('queued', 'reconciling', 'action_required', 'succeeded', 'failed', 'blocked', 'cancelled')
       WHEN from_state = 'reconciling' THEN to_state IN
