@@ -28,7 +28,7 @@ export class OneGateway extends GatewayRegistry {
     clock: Clock,
     private readonly gateway: Gateway,
   ) {
-    super(clock, new TestGatewayAddress(), null);
+    super(clock, new TestGatewayAddress(), { stripeApiBase: null });
   }
 
   override gatewayFor(): Gateway {

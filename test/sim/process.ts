@@ -44,6 +44,8 @@ import type { Receivers } from './receivers.js';
 import type { Inhabitant, Timeline } from './timeline.js';
 
 const GATEWAY_TIMEOUT_MS = 20_000;
+/** So few that a world's debts crowd each other, and are claimed client by client then. */
+const IN_FLIGHT_MAX = 4;
 
 /** What all processes of a world share. */
 export interface Surroundings {
@@ -106,8 +108,9 @@ export class Process implements Inhabitant {
     publicUrl.set('https://revtain.example');
     const directory = new ClientDirectory(database, vault, clock, log);
     const gateways = new OneGateway(clock, new GatewayPort(house, this));
-    const contexts = new WorkContexts(clock, directory, gateways, new EngineSettings(GATEWAY_TIMEOUT_MS), publicUrl);
-    const engine = new Engine(store, worker, contexts, clock, log, works);
+    const settings = new EngineSettings(GATEWAY_TIMEOUT_MS, IN_FLIGHT_MAX);
+    const contexts = new WorkContexts(clock, directory, gateways, settings, publicUrl);
+    const engine = new Engine(store, worker, contexts, settings, clock, log, works);
     const sender = new Sender(new EndpointVault(vault), new LocalEgress(clock, receivers, this), clock);
     const dispatcher = new Dispatcher(new DeliveryStore(database, ids), sender, clock, random, log, works);
     this.execute = new ExecuteService(

@@ -123,6 +123,7 @@ export function invoiceFacts(invoice: Invoice): InvoiceFacts {
     currency: invoice.currency,
     customerId: invoice.customerId,
     createdAt: new Date(invoice.createdAtMs),
+    nextAttemptAt: null,
     payment: paymentFacts(invoice.payment, true),
   };
 }

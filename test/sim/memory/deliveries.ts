@@ -57,12 +57,28 @@ export function claim(tables: Tables, values: Values): Row[] {
     .sort((a, b) => triedAtMs(a.row) - triedAtMs(b.row))
     .slice(0, inAll);
   const judged = due.map(({ row, turn }) => ({ row, turn, ...judge(tables, row, turn.endpoint, nowMs) }));
-  return judged.map(({ row, turn, event, fate, lookAgainMs }) => {
+  const answered = judged.map(({ row, turn, event, fate, lookAgainMs }) => {
     const moved = move(tables, row, fate, lookAgainMs, now);
     if (fate === 'superseded') tables.events.replace({ ...event, superseded_at: event.superseded_at ?? now });
     if (fate === 'claimed' && turn.isProbe) probing(tables, turn.endpoint.id, nowMs);
-    return claimedRow(moved, event, turn, fate);
+    return { moved, row: claimedRow(moved, event, turn, fate), endpoint: turn.endpoint };
   });
+  answered.sort((a, b) => byEndpointAndPlace(a.moved, b.moved));
+  return answered.map(({ row, endpoint }, place) =>
+    answered[place - 1]?.endpoint.id === endpoint.id ? row : { ...row, ...heldBy(endpoint) },
+  );
+}
+
+function byEndpointAndPlace(one: DeliveryRow, other: DeliveryRow): number {
+  if (one.endpoint_id !== other.endpoint_id) return one.endpoint_id < other.endpoint_id ? -1 : 1;
+  const [oneMs, otherMs] = [triedAtMs(one), triedAtMs(other)];
+  if (oneMs !== otherMs) return oneMs < otherMs ? -1 : 1;
+  return one.id < other.id ? -1 : 1;
+}
+
+/** What comes with the first row of each endpoint. */
+function heldBy({ url, secret_sealed }: EndpointRow): Row {
+  return { url, secret_sealed };
 }
 
 function isCallable({ throttled_until, breaker_until }: EndpointRow, nowMs: number): boolean {
@@ -172,7 +188,7 @@ function probing(tables: Tables, endpointId: string, nowMs: number): void {
   if (endpoint) tables.endpoints.replace({ ...endpoint, breaker_until: new Date(nowMs + LEASE_MS) });
 }
 
-function claimedRow(row: DeliveryRow, { type, body }: EventRow, { endpoint, ...turn }: Turn, fate: Fate): Row {
+function claimedRow(row: DeliveryRow, { type, body }: EventRow, { isFailing, isProbe }: Turn, fate: Fate): Row {
   return {
     client_id: row.client_id,
     id: row.id,
@@ -183,16 +199,15 @@ function claimedRow(row: DeliveryRow, { type, body }: EventRow, { endpoint, ...t
     try_count: row.try_count,
     schedule_step: row.schedule_step,
     endpoint_sequence: row.endpoint_sequence,
-    fate,
     type,
     body: fate === 'claimed' ? body : null,
-    url: endpoint.url,
-    secret_sealed: endpoint.secret_sealed,
+    url: null,
+    secret_sealed: null,
     previous_secret_sealed: null,
     previous_secret_until: null,
     headers_sealed: null,
-    is_failing: turn.isFailing,
-    is_probe: turn.isProbe,
+    is_failing: isFailing,
+    is_probe: isProbe,
   };
 }
 

@@ -27,18 +27,61 @@ interface Result {
   status: number | null;
   error: string | null;
   verdict: 'delivered' | 'retry' | 'exhausted' | 'gone';
-  next_try_at: string | null;
+  next_try_at: Date | null;
   is_throttle: boolean;
-  throttled_until: string | null;
+  throttled_until: Date | null;
   is_probe: boolean;
 }
 
-/** `SETTLE` of `settle-sql.ts`: `$1` real now, `$2` results. */
-export function settle(tables: Tables, [realNow, json]: readonly unknown[]): Row[] {
-  const now = realNow as Date;
-  const results = JSON.parse(json as string) as Result[];
+/** `settleValues` sends an array for each of its `COLUMNS`, in their order. */
+type Columns = readonly [
+  clientIds: string[],
+  deliveryIds: string[],
+  endpointIds: string[],
+  leaseTokens: string[],
+  numbers: number[],
+  ats: Date[],
+  durations: number[],
+  statuses: (number | null)[],
+  errors: (string | null)[],
+  excerpts: (string | null)[],
+  verdicts: Result['verdict'][],
+  nextTries: (Date | null)[],
+  areThrottles: boolean[],
+  throttledUntils: (Date | null)[],
+  areProbes: boolean[],
+];
+
+function resultsFrom([clientIds, deliveryIds, endpointIds, leaseTokens, numbers, , , ...others]: Columns): Result[] {
+  const [statuses, errors, , verdicts, nextTries, areThrottles, throttledUntils, areProbes] = others;
+  return clientIds.map((client_id, place) => ({
+    client_id,
+    delivery_id: at(deliveryIds, place),
+    endpoint_id: at(endpointIds, place),
+    lease_token: at(leaseTokens, place),
+    number: at(numbers, place),
+    status: at(statuses, place),
+    error: at(errors, place),
+    verdict: at(verdicts, place),
+    next_try_at: at(nextTries, place),
+    is_throttle: at(areThrottles, place),
+    throttled_until: at(throttledUntils, place),
+    is_probe: at(areProbes, place),
+  }));
+}
+
+function at<T>(column: readonly T[], place: number): T {
+  const value = column[place];
+  if (value === undefined) throw new Error(`there is no result ${place}`);
+  return value;
+}
+
+/** `SETTLE` of `settle-sql.ts`: `$1` real now, then `COLUMNS`. */
+export function settle(tables: Tables, values: readonly unknown[]): Row[] {
+  const [now, ...columns] = values as readonly [Date, ...Columns];
+  const results = resultsFrom(columns);
   for (const { client_id, delivery_id, number, status } of results) {
-    tables.tries.insertIfNew({ client_id, delivery_id, number, status });
+    if (tables.deliveries.get(delivery_id)) tables.tries.insertIfNew({ client_id, delivery_id, number, status });
   }
   // Every part of the statement reads the endpoints as they were before it.
   const ended = results.flatMap((result) => settleOne(tables, result, now));
@@ -51,14 +94,14 @@ export function settle(tables: Tables, [realNow, json]: readonly unknown[]): Row
 function settleOne(tables: Tables, result: Result, now: Date): DeliveryRow[] {
   const row = tables.deliveries.get(result.delivery_id);
   const endpoint = tables.endpoints.get(result.endpoint_id);
-  if (!row || !endpoint || row.status !== 'pending') return [];
+  if (!row || !endpoint || row.next_try_at === null) return [];
   if (String(row.lease_token) !== result.lease_token && result.verdict !== 'delivered') return [];
   const status = fateOf(result, row, endpoint);
   const isDelivered = result.verdict === 'delivered';
   const settled: DeliveryRow = {
     ...row,
     status,
-    next_try_at: status === 'pending' && result.next_try_at !== null ? new Date(result.next_try_at) : null,
+    next_try_at: status === 'pending' ? result.next_try_at : null,
     delivered_at: isDelivered ? (row.delivered_at ?? now) : row.delivered_at,
     schedule_step: row.schedule_step + (isDelivered ? 0 : 1),
     last_status: result.status ?? row.last_status,
@@ -161,7 +204,7 @@ function windowOf(
 }
 
 function throttleOf(before: EndpointRow, group: readonly Result[], isWell: boolean, now: Date): Partial<EndpointRow> {
-  const asked = group.flatMap(({ throttled_until }) => (throttled_until === null ? [] : [Date.parse(throttled_until)]));
+  const asked = group.flatMap(({ throttled_until }) => (throttled_until === null ? [] : [throttled_until.getTime()]));
   const isAnew =
     group.some(({ is_throttle }) => is_throttle) && (before.throttled_until?.getTime() ?? 0) <= now.getTime();
   const ownMs = now.getTime() + Math.min(THROTTLE_MAX_MS, THROTTLE_MS * 2 ** before.throttle_step);

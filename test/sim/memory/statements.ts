@@ -16,7 +16,9 @@ export type Meaning = (tables: Tables, values: readonly unknown[], name: string)
 const BY_NAME: Readonly<Record<string, Meaning>> = {
   claim_due: claims.claimDue,
   claim_due_of_client: claims.claimDueOfClient,
+  claim_fairly: claims.claimFairly,
   claim_one: claims.claimOne,
+  claim_waiting: claims.claimWaiting,
   renew_leases: claims.renew,
   release_lease: claims.release,
   next_due: claims.nextDue,
@@ -24,6 +26,12 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   load_attempts: lookups.loadAttempts,
   load_open_attempt: lookups.loadOpenAttempt,
   open_of_customer: lookups.openOfCustomer,
+  holder_of_debt: lookups.holderOfDebt,
+  debt_held_by_another: lookups.isHeldByAnother,
+  object_taken_on: lookups.isTakenOn,
+  payment_taken_on: lookups.isTakenOn,
+  cancelled_by_us: lookups.isCanceledByUs,
+  payments_of_other_debts: lookups.paymentsOfOtherDebts,
   card_seen_tenant: lookups.cardSeen,
   card_seen_worker: lookups.cardSeen,
   card_before: lookups.cardBefore,
@@ -31,7 +39,13 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   earlier_recoveries: lookups.earlier,
   execute_guards: look,
   look_key: keys.look,
+  finished_key: keys.finished,
+  answer_key: keys.answerLater,
   find_client: clients.findClient,
+  probe_pause: clients.takeProbe,
+  read_pause: clients.probeAt,
+  begin_pause: clients.beginPause,
+  end_pause: clients.endPause,
   claim_deliveries: deliveries.claim,
   hand_back: deliveries.handBack,
   release_held: deliveries.releaseHeld,
@@ -40,38 +54,13 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   follow_failures: followFailures,
 };
 
-/** Statements without a name, told by words that only they have; the first that fits counts. */
-const BY_WORDS: readonly (readonly [words: string, meaning: Meaning])[] = [
-  ["state = 'action_required'\n  RETURNING", claims.claimWaiting],
-  ['SELECT id, state FROM recoveries', lookups.holderOfDebt],
-  ['AS held', lookups.isHeldByAnother],
-  ['AS taken', lookups.isTakenOn],
-  ['AS ours', lookups.isCanceledByUs],
-  ['SELECT DISTINCT payment_object_id', lookups.paymentsOfOtherDebts],
-  ['SELECT fingerprint, recovery_id, status_code, body', keys.finished],
-  ['SET status_code = coalesce', keys.answerLater],
-  ['SET charging_probe_at = $2', clients.takeProbe],
-  ['SELECT charging_probe_at', clients.probeAt],
-  ['coalesce(charging_paused_since, $2)', clients.beginPause],
-  ['SET charging_paused_since = NULL', clients.endPause],
-];
-
-const unnamed = new Map<string, Meaning>();
-
 /** @throws for a statement that has none here: the product has one more, and the store must learn it. */
 export function meaningOf({ name, text }: Statement): Meaning {
-  if (name !== undefined) {
-    const meaning = BY_NAME[name];
-    if (meaning) return meaning;
-    if (name.startsWith('save')) return save;
-    if (name.startsWith('accept')) return accept;
-  }
-  const known = unnamed.get(text);
-  if (known) return known;
-  const found = BY_WORDS.find(([words]) => text.includes(words));
-  if (!found) throw new Error(`the in-memory store knows no meaning of: ${name ?? text}`);
-  unnamed.set(text, found[1]);
-  return found[1];
+  const meaning = BY_NAME[name ?? ''];
+  if (meaning) return meaning;
+  if (name?.startsWith('save')) return save;
+  if (name?.startsWith('accept')) return accept;
+  throw new Error(`the in-memory store knows no meaning of: ${name ?? text}`);
 }
 
 /** The name of the lock that a statement takes until its transaction ends; null for any other statement. */
