@@ -44,7 +44,7 @@ describe('npm start', () => {
     }
     expect((await request(`${url}/readyz`)).statusCode).toBe(200);
     expect((await request(`${url}/docs`)).statusCode).toBe(200);
-  });
+  }, 180_000); // It builds first.
 
   it('shows four stories: the lines it printed answer as they say, and each webhook is verified and printed', async () => {
     const statuses: number[] = [];

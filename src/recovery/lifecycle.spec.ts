@@ -24,7 +24,7 @@ import {
 // queued, in_progress, reconciling, action_required, succeeded, failed, blocked, cancelled, holdout.
 const LETTERS: Record<string, Move | null> = { p: 'progress', r: 'reopen', l: 'late_success', '-': null };
 const MATRIX: Record<State, string> = {
-  queued: 'pp-ppppp-',
+  queued: 'pp-pppppp',
   in_progress: 'pppppppp-',
   reconciling: 'pppppppp-',
   action_required: 'pp-ppp-p-',

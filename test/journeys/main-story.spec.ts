@@ -62,15 +62,19 @@ describe('the main story', () => {
   it.each([
     { title: 'no code, a card that asks for it', send: token('pm_card_authenticationRequired'), charged: 1 },
     { title: 'authentication_required', send: coded('authentication_required'), charged: 0 },
-  ])('authentication: $title. Failed at the deadline when the customer never does', async ({ send, charged }) => {
-    const merchant = await world.merchant();
-    const { transactionId: id, deadlineAt } = await awaitAuthentication(merchant, send, charged);
-    await merchant.advanceTo(later(deadlineAt, MINUTE_MS));
-    const failed = await merchant.event(id, 'recovery.failed');
-    expect(failed).toMatchObject({ ...AUTHENTICATE, endReason: 'not_authenticated', final: true });
-    expect(merchant.events(id).map(({ event }) => event)).toEqual(['recovery.blocked', 'recovery.failed']);
-    expect(await merchant.ledger(id)).toHaveLength(charged);
-  });
+  ])(
+    'authentication: $title. Failed at the deadline when the customer never does',
+    async ({ send, charged }) => {
+      const merchant = await world.merchant();
+      const { transactionId: id, deadlineAt } = await awaitAuthentication(merchant, send, charged);
+      await merchant.advanceTo(later(deadlineAt, MINUTE_MS));
+      const failed = await merchant.event(id, 'recovery.failed');
+      expect(failed).toMatchObject({ ...AUTHENTICATE, endReason: 'not_authenticated', final: true });
+      expect(merchant.events(id).map(({ event }) => event)).toEqual(['recovery.blocked', 'recovery.failed']);
+      expect(await merchant.ledger(id)).toHaveLength(charged);
+    },
+    120_000,
+  );
 
   it.each([
     { title: 'no code, a card that asks for it', send: token('pm_card_authenticationRequired'), charged: 1 },
