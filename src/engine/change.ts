@@ -1,4 +1,5 @@
 import type { DeclineSignals, Rule, State } from '../recovery/facts.js';
+import type { SubscriptionFacts } from '../gateways/gateway.js';
 import type { EventDraft } from '../webhooks/outbox.js';
 import type { Attempt, Recovery, TimelineEntry } from './recovery.js';
 
@@ -90,6 +91,11 @@ export function step(change: Change, patch: Partial<Recovery>, { type, rule, at,
     actor,
   };
   return { ...change, recovery, timeline: [...change.timeline, entry] };
+}
+
+/** Notes what became of the subscription that an invoice bills, for the event that tells the payment. */
+export function withSubscription(change: Change, subscription: SubscriptionFacts | null | undefined): Change {
+  return subscription ? quietly(change, { hints: { ...change.recovery.hints, subscription } }) : change;
 }
 
 /** Changes columns that no decision speaks of (counters, next look): no timeline step. */

@@ -61,7 +61,9 @@ export class EventComposer {
   ): EventDraft {
     const id = this.ids.prefixed('evt');
     const facts = eventFacts(recovery, openOthers, context.client.dunningEnabled);
-    const supersedes = type === 'recovery.success' ? recovery.finalEventId : null;
+    const isSuccess = type === 'recovery.success';
+    const supersedes = isSuccess ? recovery.finalEventId : null;
+    const { subscription } = recovery.hints;
     const composed = composeEvent({
       ...facts,
       id,
@@ -69,6 +71,7 @@ export class EventComposer {
       createdAt: entry.at,
       sequence: entry.sequence,
       ...(supersedes === null ? {} : { supersedes }),
+      ...(isSuccess && subscription ? { subscription } : {}),
     });
     const holdMs = context.client.customerActionHoldMinutes * 60_000;
     const held = type === 'recovery.failed' && holdMs > 0 && waitsForLatePayment(recovery);

@@ -6,7 +6,7 @@ import { decideAfterOutcome } from '../recovery/decide.js';
 import type { DeclineSignals } from '../recovery/facts.js';
 import { decideInvoice, decideOriginal, type OriginalDecision } from '../recovery/original.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
-import { step, unchanged, type Change } from './change.js';
+import { step, unchanged, withSubscription, type Change } from './change.js';
 import { lateSuccess } from './closing.js';
 import { debtFacts } from './debt-facts.js';
 import { callOptions } from './debt-reader.js';
@@ -78,7 +78,9 @@ export class Looking {
     if (reading === null) return this.unchanged(recovery);
     if (reading.kind !== 'found') return this.unread(recovery);
     const decision = await this.decide(recovery, reading.value);
-    if (decision !== null) return this.finish(readingEnds(recovery, decision, context, 'later'), context);
+    if (decision !== null) {
+      return this.finish(readingEnds(subscribed(recovery, reading.value), decision, context, 'later'), context);
+    }
     const declined = newFailure(recovery, reading.value);
     return declined === null
       ? this.unchanged(recovery)
@@ -96,7 +98,10 @@ export class Looking {
     if (!isPaidAfter(recovery, reading.value)) return this.unchanged(recovery);
     try {
       // Every charge of ours is settled by now: somebody else collected this.
-      return await this.finish(lateSuccess({ ...recovery, strategy: 'external' }, context), context);
+      return await this.finish(
+        lateSuccess({ ...subscribed(recovery, reading.value), strategy: 'external' }, context),
+        context,
+      );
     } catch (error) {
       // A newer recovery holds the debt: it books the money.
       if (!isDebtTaken(error)) throw error;
@@ -187,6 +192,10 @@ export class Looking {
     await this.store.release(recovery);
     return { kind: 'unread' };
   }
+}
+
+function subscribed(recovery: Recovery, read: OriginalFacts): Recovery {
+  return withSubscription(unchanged(recovery), read.kind === 'invoice' ? read.subscription : null).recovery;
 }
 
 function paymentOf(read: OriginalFacts): PaymentFacts | null {

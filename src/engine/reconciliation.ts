@@ -12,7 +12,7 @@ import {
 import { readSettlement, type Settlement as Reading } from '../recovery/payment-looks.js';
 import { rule } from '../recovery/rules.js';
 import { isClosed } from '../recovery/lifecycle.js';
-import { quietly, step, unchanged, type AlertDraft, type Change } from './change.js';
+import { quietly, step, unchanged, withSubscription, type AlertDraft, type Change } from './change.js';
 import { Charging } from './charging.js';
 import { callOptions } from './debt-reader.js';
 import { DebtHistory } from './debt-history.js';
@@ -51,7 +51,9 @@ export class Reconciliation {
     const tokened = quietly(unchanged(held), {
       gatewayTransactionToken: tokenOf(reading.value) ?? held.gatewayTransactionToken,
     });
-    return this.conclude(tokened, open, settled, isOwedAnother(open, reading.value), context);
+    const read = reading.value.kind === 'invoice' ? reading.value.subscription : null;
+    const told = withSubscription(tokened, read);
+    return this.conclude(told, open, settled, isOwedAnother(open, reading.value), context);
   }
 
   /** A worker that stood still for longer than its lease finds the charge settled by another one: no bug of ours. */
@@ -105,7 +107,9 @@ export class Reconciliation {
     }
     const settled = readSettlement({ paymentId: null, latestChargeId: null, lastErrorLogUrl: null }, reading.value);
     const known = settled.kind === 'not_executed' || settled.kind === 'unclear' ? REQUIRES_ACTION : settled;
-    return this.writer.finish(this.afterAuthenticationLook(recovery, known, context), context);
+    const read = reading.value.kind === 'invoice' ? reading.value.subscription : null;
+    const seen = withSubscription(unchanged(recovery), read).recovery;
+    return this.writer.finish(this.afterAuthenticationLook(seen, known, context), context);
   }
 
   private afterAuthenticationLook(recovery: Recovery, outcome: Outcome, context: WorkContext): Change {

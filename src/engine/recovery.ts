@@ -1,4 +1,4 @@
-import type { CardFacts, Witness } from '../gateways/gateway.js';
+import type { CardFacts, SubscriptionFacts, Witness } from '../gateways/gateway.js';
 import type {
   Advice,
   DeclineSignals,
@@ -83,6 +83,8 @@ export interface Recovery {
     zoneOpen?: boolean;
     cardChanged?: true;
     platform?: string;
+    /** Of the invoice that was paid, as it read with the payment. */
+    subscription?: SubscriptionFacts;
   };
   customerEmailSealed: Buffer | null;
   policy: Policy;

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 
-import type { ChargeResult } from '../gateways/gateway.js';
+import type { ChargeResult, SubscriptionFacts } from '../gateways/gateway.js';
 import { decideAfterOutcome, type OutcomeFacts } from '../recovery/decide.js';
 import { declineCodeOf, routeDecline } from '../recovery/decline.js';
 import type { Decision, DeclineSignals, Outcome, Trigger } from '../recovery/facts.js';
 import { NO_SIGNALS, readSettlement } from '../recovery/payment-looks.js';
 import { Random } from '../platform/random.js';
-import { quietly, type Change } from './change.js';
+import { quietly, withSubscription, type Change } from './change.js';
 import { CardLedger } from './card-ledger.js';
 import { ChargingPause } from './charging-pause.js';
 import { callOptions, DebtReader } from './debt-reader.js';
@@ -44,7 +44,7 @@ export class Settlement {
       case 'pending':
       case 'requires_action':
       case 'requires_capture':
-        return this.book(withToken(change, result), attempt, outcomeOf(result), attempt.trigger, context);
+        return this.book(told(change, result), attempt, outcomeOf(result), attempt.trigger, context);
       case 'canceled':
         return this.book(change, attempt, { kind: 'canceled', by: 'other' }, attempt.trigger, context);
       case 'unknown': {
@@ -195,6 +195,11 @@ function unmappedTold(change: Change, answer: string): Change {
   const facts = { transactionId: change.recovery.id, answer };
   const alert = { kind: 'unmapped_gateway_answer' as const, severity: 'warning' as const, facts };
   return { ...change, alerts: [...change.alerts, { ...alert, dedupeKey: `unmapped_gateway_answer:${answer}` }] };
+}
+
+/** With the payment's id, and what became of the subscription. */
+function told(change: Change, result: Parameters<typeof withToken>[1] & { subscription?: SubscriptionFacts | null }) {
+  return withSubscription(withToken(change, result), result.subscription);
 }
 
 function withToken(change: Change, result: { paymentId?: string | null; chargeId?: string | null }): Change {

@@ -98,8 +98,16 @@ export interface InvoiceFacts {
   createdAt: Date;
   /** When the billing platform itself tries to collect it next. */
   nextAttemptAt: Date | null;
+  /** The subscription that it bills, as it reads now; null for an invoice made by hand. */
+  subscription: SubscriptionFacts | null;
   /** The invoice's default payment; null where it has none. */
   payment: PaymentFacts | null;
+}
+
+export interface SubscriptionFacts {
+  id: string;
+  /** In the platform's words, such as `active` or `past_due`. */
+  status: string;
 }
 
 /** What the engine compares before and after a charge to tell whether that charge happened (docs/behaviour.md 4). */
@@ -175,7 +183,13 @@ export interface ChargeRequest {
 
 /** What one charging call answered. Only `declined` is routed by the decline table. */
 export type ChargeResult =
-  | { kind: 'succeeded'; paymentId: string | null; chargeId: string | null }
+  | {
+      kind: 'succeeded';
+      paymentId: string | null;
+      chargeId: string | null;
+      /** Of an invoice: what became of its subscription with the payment. */
+      subscription?: SubscriptionFacts | null;
+    }
   | {
       kind: 'declined';
       signals: DeclineSignals;

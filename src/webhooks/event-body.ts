@@ -25,6 +25,8 @@ export interface EventFacts {
   dunningEnabled: boolean;
   /** The event that a late success takes back. */
   supersedes?: string;
+  /** What became of the subscription that the paid invoice bills. */
+  subscription?: { id: string; status: string };
   /** The step of the merchant's message sequence that this event is. */
   dunning?: { sequenceId: string; step: number; of: number; tone: 'friendly' | 'urgent' | 'final' };
   /** What a used card-update link came to. */
@@ -120,6 +122,9 @@ export function composeEvent(facts: EventFacts): ComposedEvent {
     isSimulated: recovery.isSimulated,
     metadata: cleanPairs(recovery.metadata),
     ...(facts.supersedes === undefined ? {} : { supersedes: facts.supersedes }),
+    ...(facts.subscription === undefined
+      ? {}
+      : { subscriptionId: facts.subscription.id, subscriptionStatus: facts.subscription.status }),
     ...(facts.dunning === undefined ? {} : { dunning: facts.dunning }),
     ...facts.cardUpdate,
   };

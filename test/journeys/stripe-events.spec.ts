@@ -34,7 +34,8 @@ describe('a failed invoice of a subscription', () => {
 
   it('is paid by the engine on its own schedule, and told once', async () => {
     const shop = await StripeShop.open(world);
-    const invoice = await shop.bill(await shop.subscribe('pm_test_insufficient_funds_x1'));
+    const subscription = await shop.subscribe('pm_test_insufficient_funds_x1');
+    const invoice = await shop.bill(subscription);
     await shop.tell();
     const { transactionId, nextRetryAt } = await shop.recovery();
     await shop.merchant.advanceTo(String(nextRetryAt));
@@ -43,6 +44,7 @@ describe('a failed invoice of a subscription', () => {
     await shop.tell();
     const told = await shop.merchant.event(transactionId, 'recovery.success');
     expect(told).toMatchObject({ trigger: 'scheduled_retry' });
+    expect(told).toMatchObject({ subscriptionId: subscription.id, subscriptionStatus: 'active' });
     expect(shop.merchant.events(transactionId)).toHaveLength(1);
   });
 
@@ -102,6 +104,7 @@ describe('what happens to the invoice meanwhile', () => {
     expect(await shop.merchant.event(id, 'recovery.success')).toMatchObject({
       trigger: 'external',
       strategyUsed: 'external',
+      subscriptionStatus: 'active',
     });
     expect(await shop.merchant.ledger(id)).toEqual([]);
   });

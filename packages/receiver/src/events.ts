@@ -9,6 +9,10 @@ export interface RecoverySuccess extends RecoveryFields {
   trigger: Trigger;
   /** The event of an end told before, which this takes back. */
   supersedes?: string;
+  /** The subscription that the paid invoice bills. */
+  subscriptionId?: string;
+  /** How it read with the payment, such as `active`: served again. */
+  subscriptionStatus?: string;
 }
 
 /** Nothing more will be tried. */

@@ -212,6 +212,7 @@ describe('paying an invoice', () => {
       kind: 'succeeded',
       paymentId: 'pi_1',
       chargeId: 'ch_9',
+      subscription: null,
     });
     expect(asked(stub.seen[0])).toBe('POST /v1/invoices/in_1/pay');
     expect(stub.seen[0]?.headers['idempotency-key']).toBe('TX:att_1');
@@ -219,6 +220,7 @@ describe('paying an invoice', () => {
       payment_method: 'pm_1',
       off_session: 'true',
       'expand[0]': 'payments.data.payment.payment_intent',
+      'expand[1]': 'parent.subscription_details.subscription',
     });
   });
 

@@ -2,7 +2,8 @@ import type Stripe from 'stripe';
 
 import type { ChargeRequest, ChargeResult } from '../gateway.js';
 import { classifyError, type Fault, type ScopeOf } from './classify.js';
-import { defaultPaymentId, expanded, idOf, mustBe } from './map.js';
+import { defaultPaymentId, expanded, idOf, mustBe, subscriptionFacts } from './map.js';
+import { SUBSCRIPTION } from './original.js';
 import type { Session } from './session.js';
 import { declineSignals } from './signals.js';
 import { invoiceRow, paymentRow } from './status-table.js';
@@ -48,13 +49,22 @@ async function payInvoice(
   const invoice = await stripe.invoices.pay(
     invoiceId,
     // Four levels are all that Stripe expands: the charge of the payment comes as its id.
-    { payment_method: paymentMethodToken, off_session: true, expand: ['payments.data.payment.payment_intent'] },
+    {
+      payment_method: paymentMethodToken,
+      off_session: true,
+      expand: ['payments.data.payment.payment_intent', SUBSCRIPTION],
+    },
     mutation(idempotencyKey),
   );
   const row = invoiceRow(mustBe(invoice, 'invoice').status);
   const payment = defaultPayment(invoice);
   if (row.charge === 'succeeded') {
-    return { kind: 'succeeded', paymentId: payment?.id ?? null, chargeId: idOf(payment?.latest_charge) };
+    return {
+      kind: 'succeeded',
+      paymentId: payment?.id ?? null,
+      chargeId: idOf(payment?.latest_charge),
+      subscription: subscriptionFacts(invoice),
+    };
   }
   if (row.charge === 'by_payment' && payment) return readPayment(payment);
   return look(`invoice reads ${String(invoice.status)}`, row.status === 'unmapped' ? String(invoice.status) : null);

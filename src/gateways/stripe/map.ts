@@ -1,6 +1,13 @@
 import type Stripe from 'stripe';
 
-import type { CardFacts, ChargeFacts, InvoiceFacts, PaymentFacts, PaymentMethodFacts } from '../gateway.js';
+import type {
+  CardFacts,
+  ChargeFacts,
+  InvoiceFacts,
+  PaymentFacts,
+  PaymentMethodFacts,
+  SubscriptionFacts,
+} from '../gateway.js';
 import { UnreadableReply } from './classify.js';
 import { brandName, declineSignals } from './signals.js';
 import { chargeStatus, invoiceRow, paymentRow } from './status-table.js';
@@ -85,9 +92,16 @@ export function invoiceFacts(invoice: Stripe.Invoice, payment: PaymentFacts | nu
     currency: invoice.currency.toUpperCase(),
     customerId: idOf(invoice.customer),
     createdAt: instant(invoice.created),
+    subscription: subscriptionFacts(invoice),
     nextAttemptAt: invoice.next_payment_attempt ? instant(invoice.next_payment_attempt) : null,
     payment,
   };
+}
+
+/** The subscription of an invoice, where it was expanded. */
+export function subscriptionFacts(invoice: Stripe.Invoice): SubscriptionFacts | null {
+  const subscription = expanded(invoice.parent?.subscription_details?.subscription);
+  return subscription && { id: subscription.id, status: subscription.status };
 }
 
 /** A saved payment method, under the token the merchant gave: test tokens read back under another id. */

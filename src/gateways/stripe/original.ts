@@ -6,6 +6,8 @@ import type { Session } from './session.js';
 import { paymentRow } from './status-table.js';
 
 const PAGE_SIZE = 100;
+/** Where an invoice names the subscription that it bills. */
+export const SUBSCRIPTION = 'parent.subscription_details.subscription';
 
 /** A PaymentIntent with its newest charge, as it reads now. One call. */
 export async function readPaymentFacts(session: Session, id: string, invoiceId: string | null): Promise<PaymentFacts> {
@@ -15,7 +17,8 @@ export async function readPaymentFacts(session: Session, id: string, invoiceId: 
 
 /** An invoice and its default payment with that one's newest charge. Two calls; a third beyond the first payments. */
 export async function readInvoiceFacts(session: Session, id: string): Promise<InvoiceFacts> {
-  const invoice = await session.stripe.invoices.retrieve(id, { expand: ['payments'] }, session.reading());
+  const expand = ['payments', SUBSCRIPTION];
+  const invoice = await session.stripe.invoices.retrieve(id, { expand }, session.reading());
   const paymentId = defaultPaymentId(await paymentsOf(session, mustBe(invoice, 'invoice')));
   return invoiceFacts(invoice, paymentId === null ? null : await readPaymentFacts(session, paymentId, id));
 }
