@@ -124,6 +124,7 @@ export function invoiceFacts(invoice: Invoice): InvoiceFacts {
     customerId: invoice.customerId,
     createdAt: new Date(invoice.createdAtMs),
     nextAttemptAt: null,
+    subscription: null,
     payment: paymentFacts(invoice.payment, true),
   };
 }
