@@ -126,8 +126,9 @@ describe('migrations of the next version while this one is at work', () => {
     await released;
     const statuses = await running.stop();
 
-    expect(migrated).toEqual(NEXT_VERSION.slice(-3).map(({ name }) => `migrated ${name}`));
-    expect(statuses.length).toBeGreaterThan(50);
+    const asking = 'a table is in use by a long transaction: asking again until it is free';
+    expect(migrated).toEqual([asking, ...NEXT_VERSION.slice(-3).map(({ name }) => `migrated ${name}`)]);
+    expect(statuses.length).toBeGreaterThan(15);
     expect(statuses.filter((status) => status !== 200)).toEqual([]);
     expect(longestMs).toBeLessThan(LOCK_WAIT_MS_MAX);
     expect(await merchant.ledger()).toHaveLength(statuses.length);

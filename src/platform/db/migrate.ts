@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import pg from 'pg';
-import { DataSource, type MigrationInterface } from 'typeorm';
+import { DataSource, type Logger, type MigrationInterface } from 'typeorm';
 
 import { hasCode } from '../error-facts.js';
 import { CreateRoles1763700000000 } from './migrations/1763700000000-create-roles.js';
@@ -85,17 +85,29 @@ export async function migrate(
     migrations: [...migrations],
     migrationsTableName: 'schema_migrations',
     migrationsTransactionMode: 'each',
+    logger: SILENT,
     extra: { options: `-c lock_timeout=${TABLE_LOCK_WAIT_MS}` },
   });
   try {
     await takeTurn(lock);
     await source.initialize();
-    for (const done of await runAll(source)) log(`migrated ${done}`);
+    for (const done of await runAll(source, log)) log(`migrated ${done}`);
   } finally {
     if (source.isInitialized) await source.destroy();
     await lock.end();
   }
 }
+
+const nothing = (): void => undefined;
+/** It would print what fails to stdout, where every line is JSON. Whatever fails is thrown to us as well. */
+const SILENT: Logger = {
+  logQuery: nothing,
+  logQueryError: nothing,
+  logQuerySlow: nothing,
+  logSchemaBuild: nothing,
+  logMigration: nothing,
+  log: nothing,
+};
 
 /** Asks again and again: a statement that waits would hold a snapshot, which an index that is built concurrently waits for. */
 async function takeTurn(lock: pg.Client): Promise<void> {
@@ -107,7 +119,7 @@ async function takeTurn(lock: pg.Client): Promise<void> {
 }
 
 /** The names of what was done. Each migration is a transaction: one that got no lock begins again, the ones before it stand. */
-async function runAll(source: DataSource): Promise<string[]> {
+async function runAll(source: DataSource, log: (line: string) => void): Promise<string[]> {
   const before = new Set(await doneNames(source));
   for (let asked = 1; ; asked += 1) {
     try {
@@ -115,6 +127,7 @@ async function runAll(source: DataSource): Promise<string[]> {
       return (await doneNames(source)).filter((name) => !before.has(name));
     } catch (error) {
       if (!hasCode(error, LOCK_NOT_AVAILABLE) || asked === TABLE_LOCK_ASKS_MAX) throw error;
+      if (asked === 1) log('a table is in use by a long transaction: asking again until it is free');
       await sleep(TABLE_LOCK_AGAIN_MS);
     }
   }
