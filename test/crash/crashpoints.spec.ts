@@ -8,6 +8,9 @@ import { cellsOf, LOOP_FAILPOINTS, onePointEach, pointsOf, type Point } from './
 import { STORIES } from './stories.js';
 import { World } from './world.js';
 
+/** 15 s is the promise; the process that takes over is started only at the kill, beside other specs. */
+const TAKEN_OVER_MS = 25_000;
+
 /** `npm run crashpoints` does every fault at every point; here each failpoint is one cell. */
 let world: World;
 let api: ServiceProcess;
@@ -70,7 +73,7 @@ it('the stories pass every failpoint that one fault can come to', () => {
   expect(FAILPOINTS.filter((name) => !passed.has(name))).toEqual(BY_NO_STORY);
 });
 
-it('killed at any failpoint: taken over within 15 s, charged once, ended as the story ends, told once', async () => {
+it('killed at any failpoint: taken over soon, charged once, ended as the story ends, told once', async () => {
   const first = await drill.run(cellsOf(points, 'kill'));
   // Some points are passed or not as two processes happen to meet: such a one is tried in every story that can come to it.
   const missed = first.filter(({ reached }) => !reached).map(({ failpoint }) => failpoint);
@@ -85,6 +88,7 @@ it('killed at any failpoint: taken over within 15 s, charged once, ended as the 
   expect(missed.filter((failpoint) => !again.some((each) => each.reached && each.failpoint === failpoint))).toEqual([]);
   const takeovers = results.flatMap(({ takeoverMs }) => (takeoverMs === null ? [] : [takeoverMs]));
   expect(takeovers.length).toBeGreaterThan(10);
+  expect(Math.max(...takeovers)).toBeLessThan(TAKEN_OVER_MS);
   expect(await offendersOf(api)).toEqual([]);
 }, 300_000);
 
