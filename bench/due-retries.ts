@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { peakMemoryMib, startScript } from './processes.js';
+import { cpuMs, peakMemoryMib, startScript } from './processes.js';
 import { type RetrySide, type RetrySideName, SIDES, startSide } from './retry-sides.js';
 import { median, registerIn, runBench, startPostgres, type Stops } from './runner.js';
 
@@ -39,13 +39,20 @@ interface Options {
 /** Retries a second, from the first that was collected to the last. */
 async function rateOf(side: RetrySide, retries: number): Promise<number> {
   const ids = await side.seed(retries);
+  const before = cpuOf(side);
   await side.fire(ids);
   await finished(side, ids);
+  const perRetry = cpuOf(side).map((ms, place) => ((ms - (before[place] ?? 0)) / retries).toFixed(1));
+  console.log(`  ${side.name}: CPU per retry ${perRetry[0]} ms in the worker, ${perRetry[1]} ms in PostgreSQL`);
   const { rows } = await side.rows.query<{ seconds: number }>(
     `SELECT extract(epoch FROM max(recovered_at) - min(recovered_at))::float8 AS seconds FROM recoveries WHERE id = ANY ($1)`,
     [ids],
   );
   return (retries - 1) / (rows[0]?.seconds ?? NaN);
+}
+
+function cpuOf({ pid, postgresPid }: RetrySide): number[] {
+  return [cpuMs(pid), cpuMs(postgresPid, true)];
 }
 
 async function finished(side: RetrySide, ids: readonly string[]): Promise<void> {
@@ -162,6 +169,7 @@ async function bench(options: Options, stops: Stops): Promise<boolean> {
   registerIn(stops)(gateway);
   const scenery = {
     adminUrl: postgres.connectionString,
+    postgresPid: postgres.pid,
     stub: `http://127.0.0.1:${gateway.said}`,
     inFlight: slow ? SLOW_IN_FLIGHT : options.inFlight,
     stops,

@@ -20,6 +20,7 @@ export type RetrySideName = (typeof SIDES)[number];
 export interface RetrySide {
   name: RetrySideName;
   pid: number;
+  postgresPid: number;
   rows: pg.Pool;
   /** Queues debts by the API, as a merchant's batch does, and returns their ids. Nothing works them yet. */
   seed(count: number): Promise<string[]>;
@@ -29,15 +30,18 @@ export interface RetrySide {
 
 export interface Scenery {
   adminUrl: string;
+  postgresPid: number;
   stub: string;
   inFlight: number;
   stops: Stops;
 }
 
 const BATCH = 1_000;
+/** Twice what our worker has; with one for each job in flight the server's hundred would not do. */
+const PEER_CONNECTIONS = 20;
 
 export async function startSide(name: RetrySideName, scenery: Scenery): Promise<RetrySide> {
-  const { adminUrl, stub, inFlight, stops } = scenery;
+  const { adminUrl, postgresPid, stub, inFlight, stops } = scenery;
   const databaseUrl = await createDatabase(adminUrl, `bench_${name}`);
   const masterKey = randomBytes(32).toString('base64');
   const secretKey = `sk_live_bench_${name}`;
@@ -60,13 +64,13 @@ export async function startSide(name: RetrySideName, scenery: Scenery): Promise<
   if (name === 'revtain') {
     const { child } = await startScript(SERVICE, { ...env, REVTAIN_ROLE: 'worker' }, STARTED);
     stops.push(() => stopChild(child));
-    return { name, pid: child.pid ?? 0, rows, seed, fire: (ids) => fireOurs(rows, ids) };
+    return { name, pid: child.pid ?? 0, postgresPid, rows, seed, fire: (ids) => fireOurs(rows, ids) };
   }
   const redisPort = name === 'bullmq' ? await startRedis(stops) : 0;
-  const options = { databaseUrl, masterKey, stub, secretKey, inFlight, redisPort, connections: inFlight };
+  const options = { databaseUrl, masterKey, stub, secretKey, inFlight, redisPort, connections: PEER_CONNECTIONS };
   const peer = await startPeer(name, options, stops);
   const fire = (ids: readonly string[]) => Promise.resolve(void peer.stdin?.write(`${JSON.stringify({ ids })}\n`));
-  return { name, pid: peer.pid ?? 0, rows, seed, fire };
+  return { name, pid: peer.pid ?? 0, postgresPid, rows, seed, fire };
 }
 
 async function createClient(url: string, secretKey: string): Promise<string> {
