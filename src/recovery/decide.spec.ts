@@ -4,6 +4,7 @@ import { decideAfterAuthenticationLook, decideAfterOutcome, type OutcomeFacts } 
 import type { DeclineSignals, Outcome } from './facts.js';
 import { DAY_MS, HOUR_MS } from './local-time.js';
 import { snapshotPolicy } from './policy.js';
+import { rule, type RuleName } from './rules.js';
 import { defaultDeadline } from './schedule.js';
 import { TABLES } from './tables.js';
 
@@ -38,6 +39,11 @@ function factsOf(outcome: Outcome, parts: Partial<OutcomeFacts> = {}): OutcomeFa
 }
 
 const codes = [...new Set([...TABLES.declines.values()].map((row) => row.code))];
+
+const ruleNamed = (full: string) => {
+  const [name = '', note] = full.split(':');
+  return rule(name as RuleName, note);
+};
 
 const fullUntil = (freeAt: Date | null) => ({
   freeAt,
@@ -76,6 +82,48 @@ describe('after a charge', () => {
       { kind: 'reconcile', dueAt: after(10_000) },
     ],
   ] as [Outcome, object][])('%j leads on', (outcome, expected) => expect(decide(outcome)).toMatchObject(expected));
+
+  it.each([
+    [{ kind: 'succeeded' }, 'outcome_succeeded'],
+    [{ kind: 'pending' }, 'outcome_pending'],
+    [{ kind: 'requires_action' }, 'outcome_requires_action'],
+    [{ kind: 'requires_capture' }, 'outcome_held'],
+    [{ kind: 'canceled', by: 'other' }, 'payment_canceled'],
+    [{ kind: 'canceled', by: 'gateway' }, 'payment_replaced'],
+    [{ kind: 'unknown', loss: 'lost_reply' }, 'outcome_unknown'],
+    [declined('stolen_card'), 'listed_code:stolen_card'],
+    [declined('authentication_required'), 'listed_code:authentication_required'],
+    [declined('invalid_amount'), 'listed_code:invalid_amount'],
+    [declined('expired_card'), 'listed_code:expired_card'],
+    [declined('do_not_honor'), 'scheduled:ambiguous'],
+  ] as [Outcome, string][])('%j names its rule: %s', (outcome, name) =>
+    expect(decide(outcome).rule).toEqual(ruleNamed(name)),
+  );
+
+  it('names the rule of an end that no outcome speaks of by itself', () => {
+    expect(decide(declined('expired_card'), { fallbackLeft: true }).rule.name).toBe('fallback_token');
+    expect(decide(declined('do_not_honor'), { tokenReusable: false }).rule.name).toBe('token_not_reusable');
+    expect(decide(declined('duplicate_transaction'), { similarPaymentFound: true }).rule.name).toBe('look_first');
+    const late = { now: after(29 * DAY_MS) };
+    expect(decide({ kind: 'requires_action' }, late).rule.name).toBe('not_authenticated');
+    const looked = decideAfterAuthenticationLook(factsOf({ kind: 'requires_action' }));
+    expect(looked.rule.name).toBe('outcome_requires_action');
+  });
+
+  it('reads raw codes with the network that the request’s hints tell, and debits by their type', () => {
+    const raw = declined('do_not_honor', { networkDeclineCode: '43', brand: null });
+    expect(decide(raw, { binPrefix: '411111' }).kind).toBe('blocked');
+    expect(decide(raw).kind).toBe('retry');
+    const debit = decide(declined('insufficient_funds', { brand: null }), { paymentMethodType: 'sepa_debit' });
+    expect(debit.rule.name).toBe('scheduled:debit');
+  });
+
+  it('has no fallback token left to charge from the deadline on', () => {
+    const { round } = factsOf(declined('expired_card'));
+    const facts = { fallbackLeft: true, round: { ...round, deadlineAt: NOW } };
+    expect(decide(declined('expired_card'), facts)).toMatchObject({ kind: 'failed', endReason: 'hard_decline' });
+    expect(decide(declined('do_not_honor'), facts)).toMatchObject({ kind: 'failed', endReason: 'deadline' });
+  });
 
   it('replaces a canceled payment once per recovery', () => {
     const decision = decide({ kind: 'canceled', by: 'gateway' }, { paymentReplaced: true });

@@ -100,7 +100,7 @@ function decideRetry(facts: OutcomeFacts, route: Route): Decision {
     const remaining = attemptsRemaining(policy, group, round);
     return { kind: 'retry', dueAt: next.dueAt, attemptsRemaining: remaining, rule: by, placement: next.placement };
   }
-  if (facts.fallbackLeft && next.endReason === 'exhausted' && attemptLeft(facts)) return fallback();
+  if (facts.fallbackLeft && attemptLeft(facts)) return fallback();
   return { kind: 'failed', endReason: next.endReason, detail: null, rule: by };
 }
 
@@ -123,7 +123,7 @@ export function decideHeldCharge({ hold, route, scheduled, ...facts }: HeldFacts
   }
   const next = nextCharge(policy, group, round, { now, earliestAt: hold.freeAt, jitter });
   if (next.kind === 'due') return { kind: 'retry', dueAt: next.dueAt, attemptsRemaining: remaining, rule: hold.rule };
-  if (facts.fallbackLeft && next.endReason === 'exhausted' && attemptLeft(facts)) return fallback();
+  if (facts.fallbackLeft && attemptLeft(facts)) return fallback();
   return { kind: 'failed', endReason: next.endReason, detail: null, rule: hold.rule };
 }
 
