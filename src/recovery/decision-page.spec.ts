@@ -9,13 +9,11 @@ import { TABLES } from './tables.js';
 const ROOT = new URL('../../', import.meta.url);
 const page = readFileSync(new URL('docs/decisions.md', ROOT), 'utf8');
 
-// Made anew in each test: mutation testing sees so which of them a change of the core should fail.
-function allLines() {
-  return decisionTable().flatMap(({ bucket, codes, lines }) => lines.map((line) => ({ bucket, codes, ...line })));
-}
+const TABLE = decisionTable();
+const LINES = TABLE.flatMap(({ bucket, codes, lines }) => lines.map((line) => ({ bucket, codes, ...line })));
 
-function verdict(code: string, history: string, deadline: string, lines = allLines()): Verdict | undefined {
-  return lines.find(
+function verdict(code: string, history: string, deadline: string): Verdict | undefined {
+  return LINES.find(
     (line) =>
       line.codes.includes(code) && [history, 'any'].includes(line.history) && [deadline, 'any'].includes(line.deadline),
   )?.verdict;
@@ -51,17 +49,16 @@ describe('docs/decisions.md', () => {
 describe('the table', () => {
   it('has every code that is routed as a decline once, and the two that no row lists', () => {
     const routed = [...TABLES.declines.values()].filter((row) => row.scope === 'debt').map((row) => `\`${row.code}\``);
-    const told = decisionTable().flatMap((group) => group.codes);
+    const told = TABLE.flatMap((group) => group.codes);
     expect(new Set(told)).toEqual(new Set([...routed, UNLISTED_NAME, NO_CODE_NAME]));
     expect(told).toHaveLength(new Set(told).size);
   });
 
   it('speaks of every history and deadline in every group', () => {
-    const lines = allLines();
-    for (const { codes } of decisionTable()) {
+    for (const { codes } of TABLE) {
       for (const history of ['named', 'declined', 'fallback', 'spent']) {
         for (const deadline of ['ahead', 'near', 'passed']) {
-          expect(verdict(codes[0] ?? '', history, deadline, lines)).toBeDefined();
+          expect(verdict(codes[0] ?? '', history, deadline)).toBeDefined();
         }
       }
     }
@@ -71,7 +68,14 @@ describe('the table', () => {
     ['`do_not_honor`', 'declined', 'ahead', { then: 'queued', recommendedAction: 'retry_later', willRetry: true }],
     ['`do_not_honor`', 'spent', 'ahead', { then: 'failed', endReason: 'exhausted', final: true, hold: true }],
     ['`do_not_honor`', 'declined', 'passed', { then: 'failed', endReason: 'deadline', hold: true }],
-    ['`do_not_honor`', 'named', 'ahead', { then: 'charged now', recommendedAction: null }],
+    ['`do_not_honor`', 'named', 'ahead', { then: 'charged now', recommendedAction: null, reason: null }],
+    ['`do_not_honor`', 'named', 'passed', { then: 'failed', endReason: 'deadline', final: true }],
+    [
+      '`insufficient_funds`',
+      'named',
+      'near',
+      { reason: 'No charge was possible in time. Ask the customer for another payment method.' },
+    ],
     ['`insufficient_funds`', 'named', 'ahead', { then: 'queued', willRetry: true, final: false }],
     ['`gateway_timeout`', 'named', 'ahead', { then: 'looks, then charges' }],
     ['`expired_card`', 'declined', 'ahead', { endReason: 'hard_decline', final: true, hold: false }],
@@ -92,8 +96,18 @@ describe('the table', () => {
     expect(verdict(code, history, deadline)).toMatchObject(expected);
   });
 
+  it('gives a reason and a text for the customer wherever it gives advice, and nowhere else', () => {
+    for (const { verdict: one } of LINES) {
+      expect(one.reason !== null).toBe(one.recommendedAction !== null);
+      expect(one.customer !== null).toBe(one.recommendedAction !== null);
+      if (one.final === true) expect(one.customer).not.toMatch(/will try again/i);
+    }
+    const stolen = verdict('`stolen_card`', 'named', 'ahead');
+    expect(stolen?.customer).toBe(verdict('`fraudulent`', 'named', 'ahead')?.customer);
+  });
+
   it('promises a retry only where one is set, and never on a final event', () => {
-    for (const { verdict: one } of allLines()) {
+    for (const { verdict: one } of LINES) {
       expect(one.recommendedAction === 'retry_later').toBe(one.willRetry === true);
       expect(one.then === 'queued').toBe(one.willRetry === true);
       if (one.final === true) expect(one.recommendedAction).toMatch(/^(request_card_update|manual_review)$/);
@@ -101,7 +115,7 @@ describe('the table', () => {
   });
 
   it('holds back only what is spent after a soft decline and asks for a card', () => {
-    for (const { bucket, verdict: one } of allLines().filter((line) => line.verdict.hold)) {
+    for (const { bucket, verdict: one } of LINES.filter((line) => line.verdict.hold)) {
       expect(['blended', 'retry_only']).toContain(bucket);
       expect(['exhausted', 'deadline']).toContain(one.endReason);
       expect(one.recommendedAction).toBe('request_card_update');
