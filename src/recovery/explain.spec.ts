@@ -58,6 +58,36 @@ describe('an explanation', () => {
     expect(told.weighed[2]?.says).toBe('1 of 15: allows it');
   });
 
+  it('places what follows a first step as the engine would: a queued charge takes a slot, one in the request takes none', () => {
+    const iso = (told: ReturnType<typeof explain>) => told.next.map(({ at }) => at.toISOString().slice(0, 10));
+    expect(iso(explain({ declineCode: 'insufficient_funds' }, { attempts: 0 }))).toEqual([
+      '2026-06-06',
+      '2026-06-12',
+      '2026-06-15',
+      '2026-06-21',
+    ]);
+    expect(iso(explain({ declineCode: 'do_not_honor' }, { attempts: 0 }))).toEqual([
+      '2026-06-03',
+      '2026-06-05',
+      '2026-06-12',
+      '2026-06-15',
+    ]);
+    expect(explain({ declineCode: 'duplicate_transaction' }, { attempts: 0 }).next).toEqual([]);
+    expect(explain({ declineCode: 'resource_missing' }, { attempts: 0 })).toMatchObject({ readFirst: false, next: [] });
+  });
+
+  it('names the first charge’s rule, and weighs everything as at the last charge made', () => {
+    const signals = { declineCode: 'insufficient_funds', brand: 'mastercard', networkAdviceCode: '24' };
+    const told = explain(signals, { attempts: 2 });
+    expect(told.made.map(({ number, rule }) => [number, rule])).toEqual([
+      [1, 'initial'],
+      [2, 'scheduled:funds'],
+    ]);
+    const lastMs = told.made[1]?.at.getTime() ?? 0;
+    const says = told.weighed.find((one) => one.rule === 'network_wait')?.says;
+    expect(says).toBe(`not before ${new Date(lastMs + 3_600_000).toISOString()} (1 h)`);
+  });
+
   it('says what the first step is when nothing was charged yet', () => {
     const queued = explain({ declineCode: 'insufficient_funds' }, { attempts: 0 });
     expect(queued.decision).toMatchObject({ kind: 'queue' });
