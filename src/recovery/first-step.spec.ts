@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { decideFirstStep, type FirstStepFacts } from './first-step.js';
+import { decideFirstStep, type FirstStepFacts, stateAfterFirstStep } from './first-step.js';
 import type { DeclineSignals } from './facts.js';
 import { HOUR_MS } from './local-time.js';
 import { snapshotPolicy } from './policy.js';
@@ -80,6 +80,74 @@ describe('the first step', () => {
 
   it('charges when no code is given', () => {
     expect(decide(null)).toMatchObject({ kind: 'charge', token: 'primary', route: null });
+  });
+
+  const own = (parts: Partial<typeof policy>) => ({ policy: { ...policy, ...parts } });
+  it.each([
+    [null, {}, 'charge', 'no_code'],
+    ['do_not_honor', {}, 'charge', 'listed_code:do_not_honor'],
+    ['insufficient_funds', {}, 'queue', 'listed_code:insufficient_funds'],
+    ['gateway_timeout', {}, 'look', 'look_first:gateway_timeout'],
+    ['gateway_timeout', { lookFoundNone: true }, 'charge', 'listed_code:gateway_timeout'],
+    ['duplicate_transaction', {}, 'look', 'look_first:duplicate_transaction'],
+    ['duplicate_transaction', { lookFoundNone: true }, 'fail', 'listed_code:duplicate_transaction'],
+    ['stolen_card', {}, 'block', 'listed_code:stolen_card'],
+    ['authentication_required', {}, 'authenticate', 'listed_code:authentication_required'],
+    ['expired_card', {}, 'fail', 'listed_code:expired_card'],
+    ['expired_card', { cardChangedSince: true }, 'charge', 'card_changed'],
+    ['expired_card', { hasFallback: true }, 'charge', 'fallback_token'],
+    ['expired_card', { hasFallback: true, ...own({ notBefore: hours(5) }) }, 'queue', 'not_before'],
+    ['expired_card', { hasFallback: true, ...own({ notBefore: NOW }) }, 'charge', 'fallback_token'],
+    ['expired_card', { hasFallback: true, ...own({ notBefore: hours(-5) }) }, 'charge', 'fallback_token'],
+    ['do_not_honor', { cardCountry: 'in' }, 'authenticate', 'india_without_mandate'],
+    ['do_not_honor', { cardCountry: null }, 'charge', 'listed_code:do_not_honor'],
+    ['do_not_honor', { tokenReusable: false }, 'charge', 'token_not_reusable'],
+    ['insufficient_funds', { tokenReusable: false }, 'charge', 'token_not_reusable'],
+    ['do_not_honor', own({ firstCharge: 'now' }), 'charge', 'first_charge_now'],
+    ['insufficient_funds', own({ firstCharge: 'now' }), 'charge', 'first_charge_now'],
+    ['do_not_honor', own({ firstCharge: 'scheduled' }), 'queue', 'first_charge_scheduled'],
+    ['do_not_honor', own({ notBefore: NOW }), 'charge', 'listed_code:do_not_honor'],
+    // Held back, and so queued; but the slot of two days comes later still, and nothing moved it.
+    ['do_not_honor', own({ notBefore: hours(5) }), 'queue', 'not_before'],
+    [
+      'do_not_honor',
+      { signals: signals({ declineCode: 'do_not_honor', networkAdviceCode: '24' }) },
+      'queue',
+      'network_wait',
+    ],
+    [
+      'do_not_honor',
+      { signals: signals({ declineCode: 'do_not_honor', networkAdviceCode: '24' }), failedAt: hours(-49) },
+      'charge',
+      'listed_code:do_not_honor',
+    ],
+  ] as [string | null, Partial<FirstStepFacts>, string, string][])(
+    'after %s with %j is %s, by %s',
+    (code, parts, kind, name) => {
+      const decision = decide(code, parts);
+      expect({ kind: decision.kind, name: decision.rule.name }).toEqual({ kind, name });
+      expect(decision.rule.source).toEqual(expect.any(String));
+    },
+  );
+
+  it('waits no longer than to the millisecond at which a wait ends', () => {
+    const sent = { signals: signals({ declineCode: 'processing_error', networkAdviceCode: '26' }) };
+    expect(decide('processing_error', { ...sent, failedAt: hours(-48) }).kind).toBe('charge');
+    const early = new Date(hours(-48).getTime() + 1);
+    expect(decide('processing_error', { ...sent, failedAt: early }).kind).toBe('queue');
+  });
+
+  it.each([
+    ['charge', 'do_not_honor', null],
+    ['look', 'gateway_timeout', null],
+    ['queue', 'insufficient_funds', { state: 'queued', endReason: null, detail: null }],
+    ['fail', 'expired_card', { state: 'failed', endReason: 'hard_decline', detail: null }],
+    ['authenticate', 'authentication_required', { state: 'action_required', endReason: null, detail: null }],
+    ['block', 'stolen_card', { state: 'blocked', endReason: 'never_charge', detail: null }],
+  ])('%s leaves the recovery where it stands', (kind, code, state) => {
+    const decision = decide(code);
+    expect(decision.kind).toBe(kind);
+    expect(stateAfterFirstStep(decision)).toEqual(state);
   });
 
   it('queues what no table lists', () => {
