@@ -11,7 +11,6 @@ const SPECS: Readonly<Record<string, string[]>> = {
   decide: ['decide', 'held-charge'],
   'decision-table': ['decision-page'],
   'limit-tables': ['network-limits'],
-  rules: ['decision-page'],
   signals: ['signals', 'decline'],
   'table-file': ['tables'],
   'weighed-rules': ['explain'],
