@@ -4,7 +4,7 @@ import { routeDecline } from './decline.js';
 import type { Decision, DeclineSignals, Policy, Route, RoundFacts, Rule } from './facts.js';
 import { decideFirstStep, type FirstStepDecision, stateAfterFirstStep } from './first-step.js';
 import { endReasonOf, stateOf } from './lifecycle.js';
-import type { SeenAttempt } from './network-limits.js';
+import { type LimitHold, limitsFreeAt, type SeenAttempt } from './network-limits.js';
 import { rule } from './rules.js';
 import { defaultDeadline } from './schedule.js';
 import { type Weighed, weighRules } from './weighed-rules.js';
@@ -53,6 +53,9 @@ export interface Explanation {
 // One amount: limits that count by amount count them all.
 const AMOUNT = { amountMinor: 2500, currency: 'USD' };
 
+/** No round has as many charges; one that had would be a bug, and must not run for ever. */
+const CHARGES_MAX = 20;
+
 interface Story {
   facts: ExplainFacts;
   round: RoundFacts;
@@ -61,7 +64,7 @@ interface Story {
 
 /**
  * Explains one decision: what it is, which rules were weighed and which won, and the instants that follow. It asks the
- * functions that decide, and adds no rule. No round has so many charges that a network's limit would be full. Fewer charges than asked for are played when the round ends before.
+ * functions that decide, and adds no rule. Fewer charges than asked for are played when the round ends before.
  */
 export function explainDecision(facts: ExplainFacts): Explanation {
   const story: Story = { facts, round: openedRound(facts), made: [] };
@@ -75,7 +78,7 @@ export function explainDecision(facts: ExplainFacts): Explanation {
   }
   const made = [...story.made];
   const weighed = weighRules({ ...weighedFacts(story, route), decision });
-  const after = { state: stateOf(decision), endReason: endReasonOf(decision), detail: null };
+  const after = { state: stateOf(decision), endReason: endReasonOf(decision), detail: detailOf(decision) };
   const advice = adviceFor({ ...after, route, charges: made.length });
   const readFirst = route.scope === 'read_first';
   return { decision, route, readFirst, advice, weighed, made, ...playOn(story, decision) };
@@ -137,6 +140,7 @@ function weighedFacts({ facts, round, made }: Story, route: Route) {
 /** Makes one charge that is declined, and decides what follows it. */
 function charge(story: Story, at: Date, by: string, scheduled = story.made.length > 0): Decision {
   const { facts, round, made } = story;
+  if (made.length >= CHARGES_MAX) throw new Error('A round did not end.');
   made.push({ number: made.length + 1, at, rule: by });
   story.round = {
     ...round,
@@ -154,7 +158,14 @@ function charge(story: Story, at: Date, by: string, scheduled = story.made.lengt
     tokenReusable: true,
     binPrefix: null,
     paymentMethodType: facts.paymentMethodType,
+    limitsFreeAt: holdOf(facts, made, at),
   });
+}
+
+function holdOf(facts: ExplainFacts, made: Instant[], at: Date): LimitHold | null {
+  const { visaReattemptsMax } = facts.policy;
+  const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
+  return limitsFreeAt(seenAttempts(facts, made), facts.paymentMethodType ?? facts.signals.brand, AMOUNT, at, options);
 }
 
 function seenAttempts({ signals }: ExplainFacts, made: Instant[]): SeenAttempt[] {
@@ -167,4 +178,8 @@ function playOn(story: Story, decision: Decision): { next: Instant[]; end: Decis
   let last = decision;
   while (last.kind === 'retry') last = charge(story, last.dueAt, last.rule.name);
   return { next: story.made.slice(made), end: last };
+}
+
+function detailOf(decision: Decision): string | null {
+  return decision.kind === 'failed' ? decision.detail : null;
 }

@@ -54,6 +54,9 @@ export class Chaos {
   private readonly masterKey = randomBytes(32).toString('base64');
   private readonly accounts = new Map<string, string>();
   private failing = true;
+  private databaseStaysUp = false;
+  /** Each ends soon after `failing` does. */
+  private faults: Promise<void>[] = [];
   private offsetMs = 0;
   private kills = 0;
   private databaseCrashes = 0;
@@ -92,7 +95,8 @@ export class Chaos {
     const load = new Load(merchants, () => this.doors(), new Seeded(seed, 'load'));
     this.loseReplies();
     const working = load.run(CLERKS);
-    const faults = Promise.all([this.killOn(), this.crashOn(), this.passTime()]);
+    this.faults = [this.killOn(), this.crashOn(), this.passTime()];
+    const faults = Promise.all(this.faults);
     const endsAtMs = performance.now() + durationMs;
     while (performance.now() < endsAtMs) {
       await Promise.race([sleep(Math.min(15_000, endsAtMs - performance.now())), working, faults]);
@@ -117,13 +121,14 @@ export class Chaos {
     };
     const { masterKey, postgres, options } = this;
     for (;;) {
+      const databaseStaysUp = this.databaseStaysUp;
       try {
         const process = { databaseUrl: postgres.url, masterKey, settings, compiled: options.compiled };
         this.services[place] = await ServiceProcess.start(process);
         return;
       } catch (error) {
         // The database was away when it started; whoever supervises it starts it again.
-        if (!this.failing) throw error;
+        if (databaseStaysUp) throw error;
       }
     }
   }
@@ -179,6 +184,14 @@ export class Chaos {
   }
 
   private async crashOn(): Promise<void> {
+    try {
+      await this.crashAgainAndAgain();
+    } finally {
+      this.databaseStaysUp = true;
+    }
+  }
+
+  private async crashAgainAndAgain(): Promise<void> {
     let nextAtMs = performance.now() + DATABASE_CRASH_EVERY_MS;
     while (this.failing) {
       await sleep(100);
@@ -247,6 +260,7 @@ export class Chaos {
 
   private async end(): Promise<void> {
     this.failing = false;
+    await Promise.allSettled(this.faults); // One of them may have thrown: the others are still starting what is stopped here.
     for (const each of this.services) await each?.kill();
     await this.proxy.stop();
     await this.receiver.stop();

@@ -103,14 +103,15 @@ export class ServiceProcess {
     throw new Error(`the service did not start:\n${this.output}`);
   }
 
-  /** Until it listens, the connection is refused. */
+  /** Until it listens, the connection is refused; when it dies under the question, it is cut. */
   private async answersReady(): Promise<boolean> {
     try {
       const { statusCode, body } = await request(`${this.url}/readyz`);
       await body.dump();
       return statusCode === 200;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') return false;
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      if (['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET'].includes(code)) return false;
       throw error;
     }
   }
