@@ -11,7 +11,7 @@ const base = {
 export default {
   testTimeout: 60_000,
   // The whole specs wait for clocks and processes more than they compute.
-  maxWorkers: Math.max(2, availableParallelism()),
+  maxWorkers: availableParallelism() + 1,
   projects: [
     { ...base, displayName: 'pure', roots: ['<rootDir>/src'], testRegex: '(?<!\\.db)\\.spec\\.ts$' },
     {

@@ -25,7 +25,7 @@ async function main(): Promise<boolean> {
   await clusterUp();
   try {
     const durationMs = Number(values.minutes) * 60_000;
-    const report = await Chaos.run({ seed: Number(values.seed), durationMs, compiled: true, tell: console.log });
+    const report = await Chaos.run({ seed: Number(values.seed), durationMs, tell: console.log });
     const broken = brokenPromises(report);
     const { lost, double, ends, disagreeing, contradictions, offenders, ...counts } = report;
     console.log(counts);

@@ -31,7 +31,7 @@ const clock = new SystemClock();
 async function main(): Promise<boolean> {
   const startedMs = clock.monotonicMs();
   await clusterUp();
-  const world = await World.open(true);
+  const world = await World.open();
   try {
     const { points, results, offenders } = await runCrashpoints(world, {
       faults: faultsAsked(),

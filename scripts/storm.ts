@@ -25,7 +25,7 @@ async function main(): Promise<boolean> {
   try {
     const [keys, parallel] = [Number(values.keys), Number(values.parallel)];
     const drawn = { seed: Number(values.seed), kills: Number(values.kills) };
-    const report = await Storm.run({ keys, parallel, ...drawn, compiled: true, tell: console.log });
+    const report = await Storm.run({ keys, parallel, ...drawn, tell: console.log });
     console.log({ ...report, contradictions: report.contradictions.map((each) => each.slice(0, 300)) });
     const { recoveries, collected, doubled, contradictions, offenders } = report;
     return recoveries === keys && collected === keys && doubled + contradictions.length + offenders.length === 0;

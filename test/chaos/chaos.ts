@@ -20,8 +20,6 @@ export interface ChaosOptions {
   seed: number;
   /** How long everything fails. */
   durationMs: number;
-  /** The processes run `dist`, which has to be built. */
-  compiled: boolean;
   tell: (line: string) => void;
 }
 
@@ -119,11 +117,11 @@ export class Chaos {
       REVTAIN_GATEWAY_TIMEOUT_MS: '3000',
       LOG_LEVEL: 'error',
     };
-    const { masterKey, postgres, options } = this;
+    const { masterKey, postgres } = this;
     for (;;) {
       const databaseStaysUp = this.databaseStaysUp;
       try {
-        const process = { databaseUrl: postgres.url, masterKey, settings, compiled: options.compiled };
+        const process = { databaseUrl: postgres.url, masterKey, settings };
         this.services[place] = await ServiceProcess.start(process);
         return;
       } catch (error) {

@@ -15,7 +15,6 @@ export interface StormOptions {
   parallel: number;
   /** Kills of one of the two processes, spread over the storm. */
   kills: number;
-  compiled: boolean;
   tell: (line: string) => void;
 }
 
@@ -53,7 +52,7 @@ export class Storm {
   }
 
   static async run(options: StormOptions): Promise<StormReport> {
-    const world = await World.open(options.compiled);
+    const world = await World.open();
     try {
       return await new Storm(options, world).play();
     } finally {

@@ -49,7 +49,7 @@ const BY_NO_STORY = [
 ].map((name) => `database.${name}`);
 
 beforeAll(async () => {
-  world = await World.open(false);
+  world = await World.open();
   api = await world.start({ REVTAIN_ROLE: 'api' });
   drill = new Drill(world, api);
   all = pointsOf(await drill.trace(STORIES));

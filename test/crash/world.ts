@@ -51,23 +51,20 @@ export class World {
     readonly rows: pg.Pool,
     readonly gateway: OwnTestGateway,
     readonly receiver: Receiver,
-    private readonly compiled: boolean,
   ) {}
 
-  /** `compiled`: the processes run `dist`, which has to be built. */
-  static async open(compiled: boolean): Promise<World> {
+  static async open(): Promise<World> {
     const database = await createTestDatabase();
     const rows = new pg.Pool({ connectionString: database.url, max: 4 });
     // A drill cuts every connection of its database, ours among them; the next look takes a new one.
     rows.on('error', () => undefined);
-    return new World(database, rows, await ownTestGateway(), await Receiver.start(), compiled);
+    return new World(database, rows, await ownTestGateway(), await Receiver.start());
   }
 
   async start(settings: Record<string, string> = {}): Promise<ServiceProcess> {
     const started = await ServiceProcess.start({
       databaseUrl: this.database.url,
       masterKey: this.masterKey,
-      compiled: this.compiled,
       settings: { REVTAIN_TEST_GATEWAY: 'off', STRIPE_API_BASE: this.gateway.gateway.url, ...FAST, ...settings },
     });
     this.running.push(started);

@@ -252,9 +252,9 @@ interface Started {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Starts the service as a process of its own, from the sources. */
+/** Starts the service as a process of its own. */
 function spawnService(settings: Record<string, string>): Started {
-  const child = spawn(process.execPath, ['--import', './test/support/run-typescript.mjs', 'src/main.ts'], {
+  const child = spawn(process.execPath, ['dist/main.js'], {
     cwd: ROOT,
     env: {
       PATH: process.env['PATH'],

@@ -19,8 +19,6 @@ export interface ProcessOptions {
   masterKey: string;
   /** Further settings, by their names in the environment. */
   settings?: Record<string, string>;
-  /** The compiled `dist/main.js`, which boots in half the time; the sources unless told so. */
-  compiled?: boolean;
 }
 
 /** The service as an operator starts it: a process of its own, that can be killed. */
@@ -36,12 +34,9 @@ export class ServiceProcess {
     }
   }
 
-  /** Resolves once it is ready. @throws with what it printed, when it is not. */
-  static async start({ databaseUrl, masterKey, settings, compiled = false }: ProcessOptions): Promise<ServiceProcess> {
+  /** Runs `dist`, which `npm test` builds first. Resolves once it is ready. @throws with what it printed, when it is not. */
+  static async start({ databaseUrl, masterKey, settings }: ProcessOptions): Promise<ServiceProcess> {
     const port = await freePort();
-    const args = compiled
-      ? [join(ROOT, 'dist', 'main.js')]
-      : ['--import', join(ROOT, 'test', 'support', 'run-typescript.mjs'), join(ROOT, 'src', 'main.ts')];
     const env = {
       PATH: process.env['PATH'],
       DATABASE_URL: databaseUrl,
@@ -52,7 +47,11 @@ export class ServiceProcess {
       PORT: String(port),
       ...settings,
     };
-    const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [join(ROOT, 'dist', 'main.js')], {
+      cwd: ROOT,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const started = new ServiceProcess(child, `http://127.0.0.1:${port}`);
     await started.ready();
     return started;
