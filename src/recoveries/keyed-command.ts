@@ -9,7 +9,7 @@ import { fingerprintOf, Idempotency } from '../execute/idempotency.js';
 import { Clock } from '../platform/clock.js';
 import { badField } from '../platform/http/domain-error.js';
 import { answerStatus } from '../recovery/lifecycle.js';
-import type { AnswerFor, Commander } from './steering.service.js';
+import type { AnswerFor, Commander } from './recovery-hold.js';
 
 export interface KeyedCall {
   /** Tells one command on one recovery from every other, under the same key. */

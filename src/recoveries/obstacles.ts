@@ -1,9 +1,9 @@
 import type { Recovery } from '../engine/recovery.js';
-import { LeaseLost } from '../engine/recovery-store.js';
 import { routeOf } from '../engine/transition.js';
-import { conflict, DomainError } from '../platform/http/domain-error.js';
+import { conflict, type DomainError } from '../platform/http/domain-error.js';
 import type { Trigger } from '../recovery/facts.js';
 import { needsMandate } from '../recovery/first-step.js';
+import { SETTLED_AFTER_MS } from '../recovery/looks.js';
 import { isDebitType } from '../recovery/signals.js';
 
 /** A bank debit may be presented again only after the return codes that allow it, whoever asks. */
@@ -28,10 +28,9 @@ export function outcomeUnknown(): DomainError {
   return conflict('outcome_unknown', 'a charge is on the wire or unknown; its outcome decides first');
 }
 
-/** A command whose lease ran out before it could write was not carried out. @throws {DomainError} 503: it may be sent again. */
-export function unlessTakenOver(error: unknown): never {
-  if (!(error instanceof LeaseLost)) throw error;
-  const detail =
-    'Another process has taken this recovery over meanwhile; nothing was changed by this call. Send it again.';
-  throw new DomainError({ status: 503, code: 'not_accepted', detail, headers: { 'retry-after': '1' }, cause: error });
+/** @param lostAt when the reply to the charge was lost. */
+export function lossStillRunning(lostAt: Date): DomainError {
+  const from = new Date(lostAt.getTime() + SETTLED_AFTER_MS).toISOString();
+  const detail = `the lost request may still be carried out: from ${from} on a reading can tell that it was not`;
+  return conflict('outcome_unknown', detail, { tellableFrom: from });
 }

@@ -5,6 +5,7 @@ import { Auth, CallerParam } from '../clients/access.js';
 import type { Caller } from '../clients/caller.js';
 import { headerKeyOf } from '../execute/header-key.js';
 import { sendAnswer } from '../execute/send-answer.js';
+import { EndingService } from './ending.service.js';
 import { KeyedCommand } from './keyed-command.js';
 import { ListRecoveriesDto, StatusQueryDto, TimelineDto } from './list.dto.js';
 import { PulseService } from './pulse.service.js';
@@ -18,6 +19,7 @@ export class RecoveriesController {
   constructor(
     private readonly reader: RecoveryReader,
     private readonly steering: SteeringService,
+    private readonly ending: EndingService,
     private readonly keyed: KeyedCommand,
     private readonly pulses: PulseService,
   ) {}
@@ -53,7 +55,7 @@ export class RecoveriesController {
     @Param('transactionId') id: string,
     @Body() { reason }: CancelDto,
   ): Promise<object> {
-    return this.steering.cancel(caller, id, reason);
+    return this.ending.cancel(caller, id, reason);
   }
 
   @Post(':transactionId/retry')
@@ -91,7 +93,7 @@ export class RecoveriesController {
     @Param('transactionId') id: string,
     @Body() body: ResolveDto,
   ): Promise<object> {
-    return this.steering.resolve(caller, id, body.outcome, body.evidence);
+    return this.ending.resolve(caller, id, body.outcome, body.evidence);
   }
 
   @Post('pulse')

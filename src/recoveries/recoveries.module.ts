@@ -1,8 +1,10 @@
 import { type DynamicModule, Module, type ModuleMetadata } from '@nestjs/common';
 
+import { EndingService } from './ending.service.js';
 import { KeyedCommand } from './keyed-command.js';
 import { PulseService } from './pulse.service.js';
 import { RecoveriesController } from './recoveries.controller.js';
+import { RecoveryHold } from './recovery-hold.js';
 import { RecoveryReader } from './recovery-reader.js';
 import { SteeringService } from './steering.service.js';
 
@@ -14,7 +16,7 @@ export class RecoveriesModule {
       module: RecoveriesModule,
       imports,
       controllers: [RecoveriesController],
-      providers: [KeyedCommand, PulseService, RecoveryReader, SteeringService],
+      providers: [EndingService, KeyedCommand, PulseService, RecoveryHold, RecoveryReader, SteeringService],
       exports: [KeyedCommand, SteeringService],
     };
   }

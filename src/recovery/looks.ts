@@ -15,7 +15,7 @@ export const RECONCILE_LOOK_DELAYS_MS: readonly number[] = [
 ];
 
 /** From this age of a loss a look that finds no change means: not executed. A gateway may still be at work before. */
-const SETTLED_AFTER_MS = 60 * SECOND_MS;
+export const SETTLED_AFTER_MS = 60 * SECOND_MS;
 
 /**
  * A gateway keeps an idempotency key for 24 hours at least; one hour less leaves room for a slow call.

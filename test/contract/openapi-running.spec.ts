@@ -255,7 +255,10 @@ describe('what each route answers when all is well, and what stands in its way',
   it('an unknown charge waits for its outcome, or for an operator whom the gateway does not contradict', async () => {
     const verdict = { outcome: 'not_executed', evidence: { note: 'not found' } };
     await answered(409, 'POST', `${await lost('reset_after_charge')}/resolve`, verdict);
-    await answered(200, 'POST', `${await lost('reset_before_charge')}/resolve`, verdict);
+    const path = await lost('reset_before_charge');
+    await answered(409, 'POST', `${path}/resolve`, verdict);
+    await world.loseLongAgo(path.split('/').at(-1) ?? '');
+    await answered(200, 'POST', `${path}/resolve`, verdict);
   });
 
   it('the sandbox, for test clients only', async () => {

@@ -158,6 +158,7 @@ describe('a card-update link', () => {
     await look(await saveCard(link));
     await merchant.event(body.transactionId, 'card.updated');
     expect((await linkRow(link.token))['outcomes']).toEqual({});
+    await world.loseLongAgo(body.transactionId);
     await merchant.resolve(body.transactionId, 'not_executed', { note: 'looked' });
     await world.database.query('UPDATE card_update_links SET due_at = now() WHERE id = $1', [
       (await linkRow(link.token))['id'],

@@ -227,10 +227,24 @@ describe('resolve', () => {
     expect(await merchant.ledger(id)).toHaveLength(1);
   });
 
-  it('not_executed: the charge is made anew, once', async () => {
+  it('books no payment that the gateway does not read', async () => {
+    const { transactionId: id } = await accept({ paymentMethodToken: 'pm_test_fault_reset_after_charge' });
+    const [charge] = await world.ledgerOf(merchant.clientId);
+    const wrong = await merchant.resolve(id, 'succeeded', { gatewayId: 'pi_made_up', note: 'seen' });
+    expect(seen(wrong)).toMatchObject({ http: 409, code: 'gateway_disagrees', gatewayReads: 'succeeded' });
+    expect(wrong.body).toMatchObject({ gatewayIds: [charge?.paymentIntentId, charge?.chargeId] });
+    const settled = await merchant.resolve(id, 'succeeded', { gatewayId: charge?.chargeId, note: 'seen' });
+    expect(seen(settled)).toMatchObject({ http: 200, state: 'succeeded' });
+  });
+
+  it('not_executed: not while the lost request may still run; then the charge is made anew, once', async () => {
     const { transactionId: id } = await accept(LOST);
     const wrong = await merchant.resolve(id, 'succeeded', { gatewayId: 'pi_made_up', note: 'seen' });
     expect(seen(wrong)).toMatchObject({ http: 409, code: 'gateway_disagrees' });
+    const early = await merchant.resolve(id, 'not_executed', { note: 'nothing in the dashboard' });
+    expect(seen(early)).toMatchObject({ http: 409, code: 'outcome_unknown' });
+    expect(await merchant.status(id)).toMatchObject({ state: 'reconciling' });
+    await world.loseLongAgo(id);
     const settled = await merchant.resolve(id, 'not_executed', { note: 'nothing in the dashboard' });
     expect(seen(settled)).toMatchObject({ http: 200, state: 'succeeded', attemptCount: 1 });
     expect(settled.body.attempts).toMatchObject([{ outcome: 'not_executed' }, { outcome: 'succeeded' }]);

@@ -214,7 +214,7 @@ export const MUTANTS: readonly Mutation[] = [
   },
   {
     name: 'a cancelled charge is not watched',
-    file: 'src/recoveries/steering.service.ts',
+    file: 'src/recoveries/ending.service.ts',
     find: 'const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;\n      const change',
     put: 'const open = null as Attempt | null;\n      const change',
   },

@@ -116,7 +116,7 @@ export class Plot {
       });
     if (this.does('call_cancel', dice, 0.08)) {
       const reason = dice.pick<CancelReason>(['abandoned', 'customer_request', 'paid_elsewhere']);
-      steer('cancel', (id, process, caller) => process.steering.cancel(caller, id, reason));
+      steer('cancel', (id, process, caller) => process.ending.cancel(caller, id, reason));
     }
     if (this.does('call_retry', dice, 0.1)) {
       steer('retry', async (id, process, caller) => bodyOf(await process.steering.retry(caller, id, () => null)));
@@ -128,9 +128,11 @@ export class Plot {
       );
     }
     if (this.does('call_resolve', dice, 0.03)) {
-      const evidence = { gatewayId: 'pi_seen', note: 'seen in the dashboard' };
       const outcome = dice.pick(['succeeded', 'not_executed'] as const);
-      steer('resolve', (id, process, caller) => process.steering.resolve(caller, id, outcome, evidence));
+      steer('resolve', (id, process, caller) => {
+        const evidence = { gatewayId: this.payable(debt)?.id ?? 'pi_unknown', note: 'seen in the dashboard' };
+        return process.ending.resolve(caller, id, outcome, evidence);
+      });
     }
   }
 

@@ -30,6 +30,8 @@ import type { Log } from '../../src/platform/logging/log.js';
 import { PublicUrl } from '../../src/platform/public-url.js';
 import type { Random } from '../../src/platform/random.js';
 import { RecoveryReader } from '../../src/recoveries/recovery-reader.js';
+import { EndingService } from '../../src/recoveries/ending.service.js';
+import { RecoveryHold } from '../../src/recoveries/recovery-hold.js';
 import { SteeringService } from '../../src/recoveries/steering.service.js';
 import { DeliveryStore } from '../../src/webhooks/delivery-store.js';
 import { Dispatcher } from '../../src/webhooks/dispatcher.js';
@@ -71,6 +73,7 @@ export class Process implements Inhabitant {
   stoppedUntilMs = 0;
   readonly execute: ExecuteService;
   readonly steering: SteeringService;
+  readonly ending: EndingService;
   readonly directory: ClientDirectory;
   /** Names it in leases. */
   readonly owner: string;
@@ -129,19 +132,9 @@ export class Process implements Inhabitant {
       ids,
     );
     const reads = new RecoveryReader(database, store);
-    this.steering = new SteeringService(
-      store,
-      writer,
-      worker,
-      contexts,
-      stops,
-      ledger,
-      reads,
-      leases,
-      engine,
-      dispatcher,
-      vault,
-    );
+    const hold = new RecoveryHold(store, contexts, leases);
+    this.steering = new SteeringService(hold, store, writer, worker, stops, ledger, engine, dispatcher, vault);
+    this.ending = new EndingService(hold, store, writer, worker, reads, engine, dispatcher);
     this.directory = directory;
     this.owner = store.owner;
     this.connection = database;

@@ -81,6 +81,13 @@ export class World {
     return admin.ledger(clientId);
   }
 
+  /** As if the reply to its charge had been lost longer ago than a request can run, and nobody had looked since. */
+  async loseLongAgo(transactionId: string): Promise<void> {
+    const text = `UPDATE attempts SET lost_at = lost_at - interval '61 s' WHERE recovery_id = $1 AND outcome = 'unknown'`;
+    const { rowCount } = await this.database.query(text, [transactionId]);
+    if (rowCount !== 1) throw new Error(`${rowCount} charges of ${transactionId} are unknown`);
+  }
+
   /** The kinds of alert that are open for an account's operator. */
   async alertsOf(clientId: string): Promise<string[]> {
     const text = `SELECT kind FROM operator_alerts WHERE client_id = $1 AND resolved_at IS NULL ORDER BY id`;
