@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { setTimeout as sleep } from 'node:timers/promises';
 
-import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { BackgroundLoop } from '../platform/background-loop.js';
+import { BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import { Database, isConnectionError, type Transaction } from '../platform/db/database.js';
 import { Log } from '../platform/logging/log.js';
@@ -40,10 +40,8 @@ interface NewLink extends Head {
  * chain ends. Any number of processes may run it: one links at a time, and all of a turn is one transaction.
  */
 @Injectable()
-export class Chainer extends BackgroundWork {
+export class Chainer extends BackgroundLoop {
   override readonly name = 'audit-chainer';
-  private loop: Promise<void> | null = null;
-  private stopping = new AbortController();
 
   constructor(
     private readonly database: Database,
@@ -56,19 +54,8 @@ export class Chainer extends BackgroundWork {
     works.register(this);
   }
 
-  override start(): void {
-    this.stopping = new AbortController();
-    this.loop ??= this.run(this.stopping.signal);
-  }
-
-  override async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
-    this.loop = null;
-  }
-
   /** Links a batch of what is not linked yet. Answers whether there is more. */
-  async turn(): Promise<boolean> {
+  async linkBatch(): Promise<boolean> {
     return this.database.transaction({ role: 'worker' }, async (tx) => {
       const { rows } = await tx.query<Progress & object>({ name: 'audit_progress', text: sql.LOOK_AT_PROGRESS });
       const progress = rows[0];
@@ -86,16 +73,15 @@ export class Chainer extends BackgroundWork {
     });
   }
 
-  private async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const more = await this.turn().catch((error: unknown) => {
-        // The next turn begins where the last whole one ended.
-        if (isConnectionError(error)) this.log.warn('audit.database_unavailable');
-        else this.log.error('audit.chain_failed', {}, error);
-        return false;
-      });
-      if (!more) await sleepUnless(signal);
-    }
+  protected override async turn(): Promise<number> {
+    return (await this.linkBatch()) ? 0 : EVERY_MS;
+  }
+
+  /** The next turn begins where the last whole one ended. */
+  protected override interrupted(error: unknown): number {
+    if (isConnectionError(error)) this.log.warn('audit.database_unavailable');
+    else this.log.error('audit.chain_failed', {}, error);
+    return EVERY_MS;
   }
 
   private async link(tx: Transaction, events: NextEvent[]): Promise<void> {
@@ -187,11 +173,4 @@ function appendTo(heads: Map<string, Head>, event: EventRow): NewLink {
 
 async function note(tx: Transaction, values: unknown[]): Promise<void> {
   await tx.query({ name: 'audit_note_progress', text: sql.NOTE_PROGRESS, values });
-}
-
-async function sleepUnless(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await sleep(EVERY_MS, undefined, { signal }).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
 }

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Cron, CronExpression } from '@nestjs/schedule';
 
-import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
+import { BackgroundLoop } from '../platform/background-loop.js';
+import { BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import { isConnectionError } from '../platform/db/database.js';
 import { Log } from '../platform/logging/log.js';
@@ -24,13 +25,9 @@ const KEPT_DAYS = 35;
 
 /** The loop that works received events: claims what is due, groups it by subject, and sleeps until there is more. */
 @Injectable()
-export class InboxWorker extends BackgroundWork {
-  readonly name = 'inbox';
-  private running = false;
+export class InboxWorker extends BackgroundLoop {
+  override readonly name = 'inbox';
   private readonly inFlight = new Set<Promise<void>>();
-  private wakeUp: (() => void) | null = null;
-  private woken = false;
-  private loop: Promise<void> | null = null;
 
   constructor(
     private readonly store: InboxStore,
@@ -43,28 +40,10 @@ export class InboxWorker extends BackgroundWork {
     works.register(this);
   }
 
-  override start(): void {
-    this.running = true;
-    this.loop = this.run();
-  }
-
-  override async stop(): Promise<void> {
-    this.running = false;
-    this.wake();
-    await this.loop;
-    await Promise.all(this.inFlight);
-  }
-
-  /** Something was received. */
-  wake(): void {
-    this.woken = true;
-    this.wakeUp?.();
-  }
-
   /** Ends alerts whose cause is mended, and forgets what nobody will tell again. */
   @Cron(CronExpression.EVERY_MINUTE)
   async sweep(): Promise<void> {
-    if (!this.running) return;
+    if (!this.turning) return;
     try {
       await this.store.tellMended();
       await this.store.forgetBefore(new Date(this.clock.now().getTime() - KEPT_DAYS * 86_400_000));
@@ -74,20 +53,8 @@ export class InboxWorker extends BackgroundWork {
     }
   }
 
-  private async run(): Promise<void> {
-    while (this.running) {
-      this.woken = false;
-      const sleepMs = await this.turn().catch((error: unknown) => this.failed(error));
-      if (this.isIdle() && sleepMs > 0) await this.sleep(sleepMs);
-    }
-  }
-
-  private isIdle(): boolean {
-    return this.running && !this.woken;
-  }
-
-  /** Works what is due and returns how long nothing is. */
-  private async turn(): Promise<number> {
+  /** Works what is due and answers how long nothing is. */
+  protected override async turn(): Promise<number> {
     if (this.inFlight.size >= IN_FLIGHT_MAX) {
       await Promise.race(this.inFlight);
       return 0;
@@ -156,22 +123,14 @@ export class InboxWorker extends BackgroundWork {
     await this.store.renew(group).catch(() => undefined);
   }
 
-  private failed(error: unknown): number {
+  protected override interrupted(error: unknown): number {
     if (isConnectionError(error)) this.log.warn('inbox.database_unavailable');
     else this.log.error('inbox.claim_failed', {}, error);
     return BACK_OFF_MS;
   }
 
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.wakeUp = null;
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.wakeUp = done;
-    });
+  protected override async finish(): Promise<void> {
+    await Promise.all(this.inFlight);
   }
 }
 

@@ -262,7 +262,7 @@ describe('the audit chain', () => {
   it('is one chain, however many link at once', async () => {
     await Promise.all(Array.from({ length: 20 }, () => merchant.execute()));
     const chainer = world.app.service.app.get(Chainer);
-    await Promise.all(Array.from({ length: 8 }, () => chainer.turn()));
+    await Promise.all(Array.from({ length: 8 }, () => chainer.linkBatch()));
     await linked();
     expect(await world.app.service.app.get(Auditor).audit()).toMatchObject({ held: true });
   });

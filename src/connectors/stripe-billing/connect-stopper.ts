@@ -3,11 +3,11 @@ import { Injectable } from '@nestjs/common';
 import { Endings } from '../../engine/endings.js';
 import { RecoveryStore } from '../../engine/recovery-store.js';
 import { WorkContexts } from '../../engine/work-contexts.js';
-import { BackgroundWork, BackgroundWorks } from '../../platform/background-work.js';
+import { BackgroundLoop } from '../../platform/background-loop.js';
+import { BackgroundWorks } from '../../platform/background-work.js';
 import { Clock } from '../../platform/clock.js';
 import { Log } from '../../platform/logging/log.js';
 import { Dispatcher } from '../../webhooks/dispatcher.js';
-import { WakeableSleep } from '../../platform/wakeable-sleep.js';
 import { ConnectStore } from './connect-store.js';
 
 /** A disconnection that another process has taken waits this long at most. */
@@ -21,11 +21,8 @@ const RULE = { name: 'deauthorised', source: 'docs/stripe.md#disconnecting' };
 
 /** Ends every open recovery of an account that is no longer ours to charge. Any number of processes may run one. */
 @Injectable()
-export class ConnectStopper extends BackgroundWork {
+export class ConnectStopper extends BackgroundLoop {
   override readonly name = 'stripe-disconnections';
-  private readonly sleep = new WakeableSleep();
-  private loop: Promise<void> | null = null;
-  private stopping = false;
 
   constructor(
     private readonly store: ConnectStore,
@@ -41,27 +38,10 @@ export class ConnectStopper extends BackgroundWork {
     works.register(this);
   }
 
-  override start(): void {
-    this.stopping = false;
-    this.loop ??= this.run();
-  }
-
-  override async stop(): Promise<void> {
-    this.stopping = true;
-    this.sleep.wake();
-    await this.loop;
-    this.loop = null;
-  }
-
-  /** Looks for disconnected clients now. */
-  wake(): void {
-    this.sleep.wake();
-  }
-
-  /** Ends what is open of one disconnected client. Answers whether there was one. */
-  async round(): Promise<boolean> {
+  /** Ends what is open of one disconnected client. */
+  protected override async turn(): Promise<number> {
     const clientId = await this.store.claimStop(this.clock.now());
-    if (clientId === null) return false;
+    if (clientId === null) return POLL_MS;
     const open = await this.recoveries.openOf(clientId, AT_ONCE_MAX);
     const context = await this.contexts.ofClient(clientId, { actor: 'stripe_connect' });
     let busy = 0;
@@ -73,17 +53,11 @@ export class ConnectStopper extends BackgroundWork {
     const isAll = busy === 0 && open.length < AT_ONCE_MAX;
     const againAt = new Date(this.clock.now().getTime() + (busy > 0 ? BUSY_AGAIN_MS : 0));
     await this.store.stopped(clientId, isAll ? null : againAt);
-    return true;
+    return 0;
   }
 
-  private async run(): Promise<void> {
-    while (!this.stopping) {
-      try {
-        if (!(await this.round())) await this.sleep.upTo(POLL_MS);
-      } catch (error) {
-        this.log.error('stripe_disconnections.interrupted', {}, error);
-        await this.sleep.upTo(PAUSE_AFTER_ERROR_MS);
-      }
-    }
+  protected override interrupted(error: unknown): number {
+    this.log.error('stripe_disconnections.interrupted', {}, error);
+    return PAUSE_AFTER_ERROR_MS;
   }
 }
