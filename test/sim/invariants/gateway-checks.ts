@@ -151,6 +151,9 @@ export class GatewayChecks {
       const advice = signals?.networkAdviceCode ?? '';
       const hours = ADVICE_HOURS[advice];
       if (hours === undefined || (!isSameAmount(decline, entry) && hours < 720)) continue;
+      // Nobody can wait for what is not known: an answer that was lost counts from the look that finds it.
+      const answeredMs = this.attemptOf(decline.key ?? '')?.ended_at?.getTime() ?? Infinity;
+      if (answeredMs > openedMs) continue;
       if (openedMs - atMs < hours * HOUR_MS)
         this.report('network_limits', index, `before the wait of advice ${advice}`);
     }
