@@ -1,6 +1,7 @@
 import { ENTITIES } from './entities.js';
 import type { Config } from './platform/config.js';
 import { armedFlights } from './platform/db/armed-flight.js';
+import { checkDatabase } from './platform/db/database-check.js';
 import { Database, isConnectionError } from './platform/db/database.js';
 import { migrate } from './platform/db/migrate.js';
 import { Orm } from './platform/db/orm.js';
@@ -36,6 +37,7 @@ export async function openDatabase(
 ): Promise<OpenDatabase> {
   const { connectionString, adopted, announce } = await reach(config, listeners, teardown);
   try {
+    await checkDatabase(connectionString);
     await migrate(connectionString, (text) => listeners.log.info('database.migrated', { text }));
   } catch (cause) {
     throw isConnectionError(cause) || isLoginRefused(cause) ? unreachable(cause) : cause;
@@ -69,10 +71,10 @@ async function reach(
   return { connectionString, adopted, announce: (servicePort) => postgres.announce(servicePort) };
 }
 
-// Class 28: invalid authorization; 3D000: no such database.
+// Class 28: invalid authorization; 3D000: no such database; 42501: not allowed in it.
 function isLoginRefused(error: unknown): boolean {
   const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^(28|3D000)/.test(code);
+  return typeof code === 'string' && /^(28|3D000|42501)/.test(code);
 }
 
 // The message names host and port, or the role; PostgreSQL and Node put no password into it.

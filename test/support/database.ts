@@ -40,6 +40,21 @@ export async function copyOf(database: TestDatabase): Promise<TestDatabase> {
   return { url: urlOf(name), drop };
 }
 
+/** A database without a table in it, in an encoding of its own. */
+export async function createEmptyDatabase(encoding: string): Promise<TestDatabase> {
+  const name = databaseName(randomBytes(6).toString('hex'));
+  await withAdmin(async (admin) => {
+    await admin.query(
+      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING '${encoding}' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER libc`,
+    );
+  });
+  const drop = () =>
+    withAdmin(async (admin) => {
+      await admin.query(`DROP DATABASE ${name} WITH (FORCE)`);
+    });
+  return { url: urlOf(name), drop };
+}
+
 // ASCII "TEMP"; jest's workers share the server, and only one of them may migrate.
 const TEMPLATE_LOCK = 0x54454d50;
 
