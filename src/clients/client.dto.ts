@@ -17,18 +17,25 @@ const DOMAIN = /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A
 const HOLD_MINUTES_MAX = 7 * 24 * 60;
 const URL_MAX = 2_048;
 
+/** What a header can carry: a key that no call can be made with would look like a gateway that is silent. */
+const PRINTABLE = '[\\x21-\\x7e]+';
+
 export class GatewayBody {
   @OneOf(['test', 'stripe'], { required: true })
   provider!: 'test' | 'stripe';
 
   @Text({
     max: 255,
-    pattern: /^(sk|rk)_(test|live)_\S+$/,
+    pattern: new RegExp(`^(sk|rk)_(test|live)_${PRINTABLE}$`),
     accepted: 'a Stripe key: sk_test_…, sk_live_…, rk_test_… or rk_live_…',
   })
   secretKey?: string;
 
-  @Text({ max: 255, pattern: /^whsec_\S+$/, accepted: "the signing secret of Stripe's webhooks: whsec_…" })
+  @Text({
+    max: 255,
+    pattern: new RegExp(`^whsec_${PRINTABLE}$`),
+    accepted: "the signing secret of Stripe's webhooks: whsec_…",
+  })
   webhookSecret?: string;
 }
 

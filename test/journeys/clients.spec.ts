@@ -112,6 +112,12 @@ describe('clients and their keys', () => {
       ['gateway.provider', { provider: 'paypal' }, 'invalid_field'],
       ['gateway.secretKey', { provider: 'stripe' }, 'missing_field'],
       ['gateway.secretKey', { provider: 'stripe', secretKey: 'pk_live_1' }, 'invalid_field'],
+      ['gateway.secretKey', { provider: 'stripe', secretKey: 'sk_test_…' }, 'invalid_field'],
+      [
+        'gateway.webhookSecret',
+        { provider: 'stripe', secretKey: 'sk_test_1', webhookSecret: 'whsec_…' },
+        'invalid_field',
+      ],
       ['gateway.secretKey', { provider: 'test', secretKey: 'sk_test_1' }, 'invalid_field'],
       ['gateway.webhookSecret', { provider: 'stripe', secretKey: 'sk_test_1', webhookSecret: 'x' }, 'invalid_field'],
       ['billingCycleDay', 32, 'invalid_field'],
