@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 
 import type { Caller } from '../clients/caller.js';
-import { ExecuteRateLimit } from '../clients/execute-rate-limit.service.js';
+import { type Allowance, ExecuteRateLimit } from '../clients/execute-rate-limit.service.js';
 import { accept, checkFields } from '../platform/http/check-fields.js';
-import { badField } from '../platform/http/domain-error.js';
+import { badField, type DomainError } from '../platform/http/domain-error.js';
 import { guardText } from '../platform/http/text-guard.js';
 import { problemAnswer, refusalOf } from '../platform/http/problem.js';
 import { ExecuteDto } from './execute.dto.js';
@@ -27,17 +27,31 @@ export class BatchService {
   ) {}
 
   async execute(caller: Caller, items: unknown[], requestId: string): Promise<{ results: ItemResult[] }> {
+    // Taken for all at once: whoever is over the limit stands at the end, whatever is worked first.
+    const { granted, refusal } = await this.allowance(caller, items.length);
     const results = new Array<ItemResult>(items.length);
     const before = new Map<string, Promise<unknown>>();
     let next = 0;
     const lane = async () => {
       for (let index = next++; index < items.length; index = next++) {
-        const work = this.inTurn(before, items[index], () => this.item(caller, items[index], index, requestId));
+        const work = this.inTurn(before, items[index], () => {
+          const refused = index < granted ? null : refusal;
+          return this.item(caller, items[index], index, { refused, requestId });
+        });
         results[index] = await work;
       }
     };
     await Promise.all(Array.from({ length: Math.min(IN_FLIGHT_MAX, items.length) }, lane));
     return { results };
+  }
+
+  /** Where it can not be asked, each item is refused for that in its own place. */
+  private async allowance(caller: Caller, count: number): Promise<Pick<Allowance, 'granted' | 'refusal'>> {
+    try {
+      return await this.rateLimit.take(caller, count);
+    } catch (error) {
+      return { granted: 0, refusal: refusalOf(error) };
+    }
   }
 
   /** Items that name the same key or debt go one after the other, as they stand: each sees what the one before it did. */
@@ -49,10 +63,14 @@ export class BatchService {
     return done;
   }
 
-  private async item(caller: Caller, item: unknown, index: number, requestId: string): Promise<ItemResult> {
+  private async item(
+    caller: Caller,
+    item: unknown,
+    index: number,
+    { refused, requestId }: { refused: DomainError | null; requestId: string },
+  ): Promise<ItemResult> {
     try {
-      const { refusal } = await this.rateLimit.take(caller);
-      if (refusal) throw refusal;
+      if (refused) throw refused;
       // The guard at the door leaves the items out: a card number in one must not refuse the others.
       guardText(item);
       const request = accept(checkFields(ExecuteDto, item));

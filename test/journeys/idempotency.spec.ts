@@ -262,4 +262,20 @@ describe('a batch', () => {
     expect(single.headers['idempotent-replayed']).toBe('true');
     expect(single.body).toEqual(first?.body);
   });
+
+  it('spends the limit from its first item on, so that the last ones are those to send again', async () => {
+    const limited = await world.merchant({ executesPerMinute: 3 });
+    const items = Array.from({ length: 8 }, (_, index) =>
+      limited.request({ originalDeclineCode: 'insufficient_funds', amount: 5_000 + index }),
+    );
+    const { body } = await limited.api.post<{ results: { status: number; body: { retryAfter?: string } }[] }>(
+      '/api/recovery/execute/batch',
+      { items },
+    );
+    expect(body.results.map(({ status }) => status)).toEqual([
+      ...Array.from({ length: 3 }, () => 202),
+      ...Array.from({ length: 5 }, () => 429),
+    ]);
+    expect(body.results[7]?.body.retryAfter).toMatch(/^\d+ seconds$/);
+  });
 });
