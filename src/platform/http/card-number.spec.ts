@@ -56,6 +56,14 @@ describe('holdsCardNumber', () => {
     expect(holdsCardNumber('4242\u00a04242\u00a04242\u00a04242')).toBe(true);
   });
 
+  it.each(['\u200b', '\u200d', '\u2060', '\u00ad', '\ufeff', ' \u200e'])(
+    'sees through %j between digits',
+    (invisible) => {
+      expect(holdsCardNumber(['4242', '4242', '4242', '4242'].join(invisible))).toBe(true);
+      expect(holdsCardNumber([...'4242424242424242'].join(invisible))).toBe(true);
+    },
+  );
+
   it('takes a time that grows with the length of the text only', () => {
     const started = performance.now();
     holdsCardNumber('1 '.repeat(500_000));

@@ -29,13 +29,14 @@ const LENGTH_MAX = 19;
 // Ids of gateways and shops, and UUIDs, hold digit runs of their own.
 const FOREIGN_ID =
   /(?<![\p{L}\p{N}])(?:(?:in_|pi_|ch_|cus_|pm_|gid:\/\/)[^\s,;"']*|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?![\p{L}\p{N}]))/giu;
-const ENOUGH_DIGITS = /\d(?:[\s\p{Pd}]*\d){12}/u;
+// What one does not see (zero-width spaces, soft hyphens) comes along when a number is copied from a page.
+const ENOUGH_DIGITS = /\d(?:[\s\p{Pd}\p{Cf}]*\d){12}/u;
 const WORD = /[\p{L}\p{N}_]+/gu;
 const ALL_DIGITS = /^\d+$/;
-const SEPARATORS_ONLY = /^[\s\p{Pd}]*$/u;
+const SEPARATORS_ONLY = /^[\s\p{Pd}\p{Cf}]*$/u;
 
 /**
- * True when the text holds a card number, alone or among other words. Spaces and dashes between its digits are ignored;
+ * True when the text holds a card number, alone or among other words. Spaces, dashes and invisible characters between its digits are ignored;
  * a run of digits inside a longer word of letters, and the ids of gateways, are none.
  */
 export function holdsCardNumber(text: string): boolean {
