@@ -6,7 +6,7 @@ export class ListRecoveriesDto {
   @OneOf(STATES)
   state?: State;
 
-  @Text({ max: 64 })
+  @Text({ max: 255 })
   declineCode?: string;
 
   @Text({ max: 255 })

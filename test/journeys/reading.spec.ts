@@ -95,6 +95,13 @@ describe('the list', () => {
     expect((await stranger.list()).body.data).toEqual([]);
   });
 
+  it('finds by a code as long as execute takes', async () => {
+    const long = await world.merchant();
+    const { body } = await long.execute({ originalDeclineCode: 'z'.repeat(100) });
+    const found = await long.list(`?declineCode=${'z'.repeat(100)}`);
+    expect(found.body.data.map(({ transactionId }) => transactionId)).toEqual([body.transactionId]);
+  });
+
   it('pages from the newest on, each row once', async () => {
     const ids: string[] = [];
     for (let debt = 0; debt < 5; debt += 1) ids.unshift((await accept()).transactionId);
