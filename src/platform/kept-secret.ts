@@ -27,8 +27,19 @@ export function keepSecret(path: string, random: Random, make: () => string): st
 
 /** Makes a folder for us alone (0700) unless it is there; folders above that are missing get the usual mode. */
 export function makePrivateFolder(folder: string): void {
-  mkdirSync(dirname(folder), { recursive: true });
-  if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(dirname(folder), 0o777);
+  makeFolder(folder, 0o700);
+}
+
+/** Not by `recursive`: with it Node 20 never comes back where a folder takes no entries, as `/proc` does not. */
+function makeFolder(folder: string, mode: number): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder), 0o777);
+  try {
+    mkdirSync(folder, { mode });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error; // Another process was first.
+  }
 }
 
 function readIfThere(path: string): string | null {

@@ -239,6 +239,14 @@ describe('the process', () => {
     expect(lost.output().trim()).toMatch(/^DATABASE_URL[^\n]*ECONNREFUSED[^\n]*$/);
     expect(lost.output()).not.toContain('secret');
   });
+
+  it('says in one line that its data folder can not be made, where a folder takes no entries', async () => {
+    const homeless = spawnService({ REVTAIN_DATA_DIR: '/proc/revtain/data', REVTAIN_MASTER_KEY: '' });
+    children.push(homeless.process);
+    homeless.serving.catch(() => undefined);
+    expect(await homeless.ended).toEqual({ code: 1, signal: null });
+    expect(homeless.output().trim()).toMatch(/^REVTAIN_DATA_DIR cannot be used \(E\w+: [^\n]*$/);
+  });
 });
 
 interface Started {
