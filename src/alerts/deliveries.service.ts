@@ -6,6 +6,7 @@ import { Database, type Transaction } from '../platform/db/database.js';
 import { Ids } from '../platform/ids.js';
 import { Log } from '../platform/logging/log.js';
 import { PublicUrl } from '../platform/public-url.js';
+import type { Channel } from './alert.js';
 import type { Links } from './message.js';
 import { type ClaimedMessage, MessageStore } from './message-store.js';
 import { targetsOf, unsubscribableKind } from './message-writer.js';
@@ -100,12 +101,39 @@ export class AlertDeliveries {
         return;
       }
       if (result.kind === 'stopped') await this.noteStop(tx, message, now);
-      const hasNext = isTest || usableFrom(channel, account.channels, false) !== null;
+      await this.readdress(tx, account, message);
+      const next = await this.nextChannel(tx, account, message);
+      const isTold = await this.messages.hasLivingSibling(tx, message);
+      // A mailbox that is refused while others of the notification are told is worth no second try.
+      const hasNext = next !== null || (result.kind === 'refused' && isTold);
       const verdict = isTest ? { kind: 'failed' as const } : judgeSend(result, tries, hasNext, now);
       if (verdict.kind === 'retry') return this.messages.settleRetry(tx, message, verdict.nextTryAt, result.error);
       const isOurs = await this.messages.settleFailed(tx, message, result.error, result.kind === 'stopped');
-      if (isOurs && !isTest) await this.fallBack(tx, account, message, result);
+      if (isOurs && !isTest && !isTold) await this.fallBack(tx, account, message, { result, next });
     });
+  }
+
+  /** What was meant for an address that is no longer there goes to those that came since. */
+  private async readdress(tx: Transaction, account: AlertAccount, message: ClaimedMessage): Promise<void> {
+    const { channel, target, content } = message;
+    const targets = targetsOf(account, channel);
+    if (content.purpose === 'test' || targets.includes(target)) return;
+    const written = await this.messages.targetsWritten(tx, message);
+    for (const each of targets.filter((address) => !written.includes(address))) {
+      const id = this.ids.ulid();
+      await this.messages.insert(tx, { ...message, id, target: each, status: 'queued', leased: false });
+    }
+  }
+
+  /** The next channel that can be used and has not given up on the same; null where there is none. */
+  private async nextChannel(
+    tx: Transaction,
+    { channels }: AlertAccount,
+    message: ClaimedMessage,
+  ): Promise<Channel | null> {
+    const givenUp = await this.messages.channelsGivenUp(tx, message);
+    const others = channels.filter(({ channel }) => !givenUp.includes(channel));
+    return usableFrom(message.channel, others, false);
   }
 
   private async noteStop(tx: Transaction, { clientId, channel, target }: ClaimedMessage, now: Date): Promise<void> {
@@ -118,13 +146,13 @@ export class AlertDeliveries {
     tx: Transaction,
     account: AlertAccount,
     message: ClaimedMessage,
-    result: Exclude<SendResult, { kind: 'sent' }>,
+    { result, next: to }: { result: Exclude<SendResult, { kind: 'sent' }>; next: Channel | null },
   ): Promise<void> {
-    if (await this.messages.hasLivingSibling(tx, message)) return;
     const { channel: from, content, clientId } = message;
-    const reason = `${from}: ${result.error}`;
-    const to = await this.turns.fallBack(tx, account, { parts: content.parts, from, reason });
-    if (to !== null) await this.messages.noteFallback(tx, message, to);
+    if (to !== null) {
+      await this.turns.fallBack(tx, account, { parts: content.parts, from, to, reason: `${from}: ${result.error}` });
+      await this.messages.noteFallback(tx, message, to);
+    }
     if (result.kind === 'stopped') return;
     await tx.query({
       text: `INSERT INTO operator_alerts (client_id, id, kind, severity, facts, dedupe_key, created_at)

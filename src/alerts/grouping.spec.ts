@@ -240,6 +240,49 @@ describe('a channel that takes over', () => {
   });
 });
 
+describe('what goes on, where a channel takes it over', () => {
+  const part = {
+    key: 'credentials_refused',
+    kind: 'credentials_refused',
+    subject: null,
+    severity: 'critical' as const,
+    purpose: 'repeat' as const,
+    afterNumber: 0,
+    upToNumber: 2,
+    tookOver: [],
+  };
+  const place = { channel: 'SLACK' as const, key: part.key, kind: part.kind, subject: null };
+
+  it('is news there, and open beside what was open there before', () => {
+    const channels = new Channels(RULES, 'SLACK');
+    const own = raise(newGroup(place, 0), { number: 1, severity: 'critical', lifecycle: 'lasting' }, at(0));
+    channels.groups.set(part.key, own);
+    channels.runUntil(GROUP_WAIT_MS);
+    const told = channels.groups.get(part.key);
+    if (!told) throw new Error('no group');
+    const taken = takeOver(told, { part, count: 1, open: 1, reason: 'EMAIL: SMTP 550' }, at(GROUP_WAIT_MS));
+    channels.groups.set(part.key, taken);
+    channels.runUntil(HOUR_MS);
+    channels.resolve(HOUR_MS, part.key, 1);
+    channels.runUntil(2 * HOUR_MS);
+    channels.resolve(2 * HOUR_MS, part.key, 2);
+    channels.runUntil(3 * HOUR_MS);
+    expect(channels.told.map(({ atMs, notification }) => [atMs, notification.parts[0]?.purpose])).toEqual([
+      [GROUP_WAIT_MS, 'firing'],
+      [GROUP_WAIT_MS + GROUP_INTERVAL_MS, 'firing'],
+      [2 * HOUR_MS, 'resolved'],
+    ]);
+  });
+
+  it('in a digest is a report all the same, told without waiting for the next morning', () => {
+    const digest = { ...part, key: DIGEST_KEY, purpose: 'digest' as const, severity: 'warning' as const };
+    const group = newGroup({ ...place, key: DIGEST_KEY }, 0);
+    const taken = takeOver(group, { part: digest, count: 2, open: 1, reason: 'EMAIL: SMTP 550' }, at(0));
+    expect(dueAt(taken, RULES)?.getTime()).toBeLessThanOrEqual(START_MS);
+    expect(taken.open).toBe(0);
+  });
+});
+
 describe('over random streams', () => {
   const event = fc.record({
     pauseMs: fc.oneof(fc.integer({ min: 0, max: 60_000 }), fc.integer({ min: 0, max: 6 * HOUR_MS })),

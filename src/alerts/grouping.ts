@@ -140,6 +140,11 @@ export function resolve(group: GroupState, alertNumber: number, now: Date): Grou
   };
 }
 
+/** Forgets what a group had to tell: nobody wants to hear of its kind any more, neither that it goes on nor its end. */
+export function hush(group: GroupState): GroupState {
+  return { ...group, toldUpTo: group.newest, untold: 0, untoldSince: null, toldOpen: false, overSince: null };
+}
+
 /** When the group is told next; null when it has nothing to tell. Never within its interval since the last time. */
 export function dueAt(group: GroupState, rules: ChannelRules): Date | null {
   const due = dueWhenever(group, rules);

@@ -145,6 +145,21 @@ export class MessageStore {
     return rows.length > 0;
   }
 
+  /** Channels that have given up on something that this message tells. */
+  async channelsGivenUp(tx: Transaction, { clientId, id }: OutgoingMessage): Promise<Channel[]> {
+    const { rows } = await tx.query<{ channel: Channel }>({ text: GIVEN_UP, values: [clientId, id] });
+    return rows.map(({ channel }) => channel);
+  }
+
+  /** The addresses that a notification was written to, whatever became of it. */
+  async targetsWritten(tx: Transaction, { clientId, notificationId }: OutgoingMessage): Promise<(string | null)[]> {
+    const { rows } = await tx.query<{ target: string | null }>({
+      text: 'SELECT target FROM alert_messages WHERE client_id = $1 AND notification_id = $2',
+      values: [clientId, notificationId],
+    });
+    return rows.map(({ target }) => target);
+  }
+
   private async settle(tx: Transaction, message: ClaimedMessage, change: string, values: unknown[]): Promise<boolean> {
     const { rowCount } = await tx.query({
       text: `UPDATE alert_messages SET ${change}, lease_until = NULL
@@ -158,9 +173,10 @@ export class MessageStore {
     const { rows } = await tx.query<Alert & { number: number }>({
       text: `SELECT ${ALERT} FROM operator_alerts
              WHERE client_id = $1 AND group_key = $2 AND taken_number > $3 AND taken_number <= $4 AND $5 = ANY (routed)
-               AND end_taken_at IS NULL
+               -- What lasted is not told any more once it is over; a point in time is, whatever became of its row.
+               AND (end_taken_at IS NULL OR NOT kind = ANY ($6))
              ORDER BY taken_number LIMIT ${PAGE}`,
-      values,
+      values: [...values, LASTING_KINDS],
     });
     return rows;
   }
@@ -177,6 +193,17 @@ export class MessageStore {
 }
 
 const ALERT = `id, kind, severity, facts, created_at AS "createdAt", resolved_at AS "resolvedAt", taken_number::float8 AS number`;
+
+// Two messages tell of the same where alerts of one group are in both, or where both say that the same is over.
+const GIVEN_UP = `
+  SELECT DISTINCT o.channel FROM alert_messages m
+  CROSS JOIN jsonb_to_recordset(m.content -> 'parts') AS p (key text, purpose text, "afterNumber" bigint, "upToNumber" bigint)
+  JOIN alert_messages o ON o.client_id = m.client_id AND o.channel <> m.channel AND o.status = 'failed'
+    AND o.created_at > m.created_at - interval '2 days'
+  CROSS JOIN jsonb_to_recordset(o.content -> 'parts') AS q (key text, purpose text, "afterNumber" bigint, "upToNumber" bigint)
+  WHERE m.client_id = $1 AND m.id = $2 AND q.key = p.key
+    AND (q."afterNumber" < p."upToNumber" AND q."upToNumber" > p."afterNumber"
+      OR q.purpose = p.purpose AND q."upToNumber" = p."upToNumber")`;
 
 const PER_CLIENT_MAX = 4;
 

@@ -40,6 +40,20 @@ describe('routesOf', () => {
       ['EMAIL'],
       [],
     ],
+    [
+      'the usual ones, where the client has none of those that a kind names',
+      alert('late_success'),
+      { kinds: { late_success: { channels: ['SLACK'] } } },
+      ['EMAIL', 'SMS'],
+      ['EMAIL'],
+    ],
+    [
+      'nowhere, where a kind names none',
+      alert('late_success'),
+      { kinds: { late_success: { channels: [] } } },
+      ['EMAIL'],
+      [],
+    ],
     ['the next for one that lacks settings', alert('late_success'), {}, ['EMAIL!', 'SMS', 'SLACK'], ['SMS', 'SLACK']],
     ['the first again after the last', alert('late_success'), {}, ['SLACK', 'EMAIL!'], ['SLACK']],
     ['the one asked for, where none can be used', alert('late_success'), {}, ['EMAIL!'], ['EMAIL']],
@@ -102,8 +116,11 @@ describe('judgeSend', () => {
     expect(waits(1, true, 24 * 3_600_000)).toBe(3_600_000);
   });
 
-  it('tries nothing again that was refused or stopped', () => {
-    expect(judgeSend({ kind: 'refused', error: 'SMTP 550' }, 1, false, now)).toEqual({ kind: 'failed' });
+  it('tries what was refused again only where nobody else can tell it, and nothing that was stopped', () => {
+    const refused = { kind: 'refused' as const, error: 'SMTP 550' };
+    expect(judgeSend(refused, 1, true, now)).toEqual({ kind: 'failed' });
+    expect(judgeSend(refused, 1, false, now)).toEqual({ kind: 'retry', nextTryAt: new Date('2026-11-21T12:00:10Z') });
+    expect(judgeSend(refused, 10, false, now)).toEqual({ kind: 'failed' });
     expect(judgeSend({ kind: 'stopped', error: 'Twilio 21610' }, 1, false, now)).toEqual({ kind: 'stopped' });
     expect(judgeSend({ kind: 'sent' }, 1, false, now)).toEqual({ kind: 'sent' });
   });

@@ -31,13 +31,14 @@ export function routesOf(
 ): Route[] {
   const { kind, severity } = alert;
   const own = settingsOfKind(kind, settings);
-  if (own.mode === 'off') return [];
+  if (isOff(kind, settings)) return [];
   // A channel is not the place to say that it fails.
   const failing = kind === 'alert_channel_failing' ? subjectOf(alert) : null;
   const channels = standing.filter(({ channel }) => channel !== failing);
-  const wanted = channels.filter(({ channel }) =>
-    own.channels ? own.channels.includes(channel) : severity === 'critical' || !CRITICAL_ONLY.includes(channel),
-  );
+  const named = own.channels && channels.filter(({ channel }) => own.channels?.includes(channel));
+  const usual = channels.filter(({ channel }) => severity === 'critical' || !CRITICAL_ONLY.includes(channel));
+  // Where every channel that was named has been taken off the client's own list, the others stand in.
+  const wanted = named === undefined || (named.length === 0 && own.channels?.length !== 0) ? usual : named;
   const routes = new Map<Channel, Route>();
   for (const { channel } of wanted) {
     // Where none can be used, it waits for the settings of the one that was asked for.
@@ -70,6 +71,11 @@ export function groupKeyOf(alert: Pick<Alert, 'kind' | 'severity' | 'facts'>, se
   if (isDigest) return DIGEST_KEY;
   const subject = subjectOf(alert);
   return subject === null ? alert.kind : `${alert.kind}:${subject}`;
+}
+
+/** Whether nobody is to hear of a kind. */
+export function isOff(kind: string, settings: AlertSettings): boolean {
+  return settingsOfKind(kind, settings).mode === 'off';
 }
 
 /** What a channel of this client may do. */

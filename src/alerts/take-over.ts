@@ -1,10 +1,12 @@
 import { graver } from './alert.js';
-import type { GroupState, NotificationPart } from './grouping.js';
+import { DIGEST_KEY, type GroupState, type NotificationPart } from './grouping.js';
+
+const DAY_MS = 86_400_000;
 
 /** What a channel could not deliver, and what is known of it now. */
 export interface Undelivered {
   part: NotificationPart;
-  /** Alerts of the part, and how many of them are still open. */
+  /** Alerts of the part that this channel has not told, and how many of them are still open. */
   count: number;
   open: number;
   /** Such as `EMAIL: SMTP 550`. */
@@ -12,18 +14,21 @@ export interface Undelivered {
 }
 
 /**
- * Gives a channel what another one could not deliver: its alerts are told here as if they had just come. Of a notice
- * that something is over or goes on, this channel owes the end, once it has come.
+ * Gives a channel what another one could not deliver: its alerts are told here as if they had just come, also those that
+ * were only to be repeated there. Of a notice that something is over this channel owes the same, once nothing is open.
  */
 export function takeOver(group: GroupState, { part, count, open, reason }: Undelivered, now: Date): GroupState {
+  const isDigest = part.key === DIGEST_KEY;
   const taken = {
     ...group,
     severity: graver(group.severity, part.severity),
     newest: Math.max(group.newest, part.upToNumber),
-    open: Math.max(group.open, open),
+    // They were told on other channels only, so none of them is counted here yet.
+    // What a digest holds is a report: nothing of it goes on.
+    open: group.open + (isDigest ? 0 : open),
     tookOver: [...new Set([...group.tookOver, reason])],
   };
-  if (part.purpose === 'resolved' || part.purpose === 'repeat') {
+  if (part.purpose === 'resolved') {
     return { ...taken, toldOpen: true, overSince: taken.open === 0 ? now : null };
   }
   if (count === 0) return group;
@@ -31,6 +36,7 @@ export function takeOver(group: GroupState, { part, count, open, reason }: Undel
     ...taken,
     toldUpTo: Math.min(group.toldUpTo, part.afterNumber),
     untold: group.untold + count,
-    untoldSince: group.untoldSince ?? now,
+    // Its hour has struck already: it is not left to the next morning.
+    untoldSince: isDigest ? new Date(now.getTime() - DAY_MS) : (group.untoldSince ?? now),
   };
 }

@@ -156,7 +156,7 @@ export class TurnStore {
       text: `WITH moved AS (
                UPDATE operator_alerts SET routed = array_append(routed, $5)
                WHERE client_id = $1 AND group_key = $2 AND taken_number > $6 AND taken_number <= $3
-                 AND $4 = ANY (routed) AND NOT ($5 = ANY (routed)) AND end_taken_at IS NULL
+                 AND $4 = ANY (routed) AND NOT ($5 = ANY (routed)) AND (end_taken_at IS NULL OR NOT kind = ANY ($7))
                RETURNING kind)
              SELECT count(*)::int AS count, (count(*) FILTER (WHERE kind = ANY ($7)))::int AS open FROM moved`,
       values: [clientId, part.key, part.upToNumber, from, to, part.afterNumber, LASTING_KINDS],

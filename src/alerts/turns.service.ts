@@ -6,9 +6,18 @@ import { Database, isConnectionError, type Transaction } from '../platform/db/da
 import { Ids } from '../platform/ids.js';
 import { Log } from '../platform/logging/log.js';
 import { type Channel, subjectOf, wordsOf } from './alert.js';
-import { DIGEST_KEY, flush, type GroupState, newGroup, type NotificationPart, raise, resolve } from './grouping.js';
+import {
+  DIGEST_KEY,
+  flush,
+  type GroupState,
+  hush,
+  newGroup,
+  type NotificationPart,
+  raise,
+  resolve,
+} from './grouping.js';
 import { MessageWriter } from './message-writer.js';
-import { groupKeyOf, lackOf, routesOf, rulesOf, usableFrom } from './routing.js';
+import { groupKeyOf, isOff, lackOf, routesOf, rulesOf, usableFrom } from './routing.js';
 import { takeOver } from './take-over.js';
 import { type AlertRow, type TakenAlert, TurnStore } from './turn-store.js';
 
@@ -64,25 +73,23 @@ export class Turns {
       const turn: Turn = { tx, account, now: this.clock.now(), groups };
       const lastNumber = await this.takeIn(turn, lock.lastNumber);
       await this.takeEnds(turn);
+      hushWhatIsOff(turn);
       await this.leaveUnusable(turn);
       await this.store.endTurn(tx, clientId, lastNumber, await this.tell(turn));
     });
   }
 
-  /** Moves what one channel could not deliver to the next that can be used. Answers that channel; null: there is none. */
+  /** Moves what one channel could not deliver to another. */
   async fallBack(
     tx: Transaction,
     account: AlertAccount,
-    { parts, from, reason }: { parts: readonly NotificationPart[]; from: Channel; reason: string },
-  ): Promise<Channel | null> {
-    const to = usableFrom(from, account.channels, false);
-    if (to === null) return null;
+    { parts, from, to, reason }: { parts: readonly NotificationPart[]; from: Channel; to: Channel; reason: string },
+  ): Promise<void> {
     const groups = new Map((await this.store.groups(tx, account.clientId)).map((group) => [placeOf(group), group]));
     const turn: Turn = { tx, account, now: this.clock.now(), groups };
     for (const part of parts) await this.moveOver(turn, part, { from, to, reason });
     await this.store.saveGroups(tx, account.clientId, [...groups.values()]);
     await this.store.wakeTurn(tx, account.clientId, turn.now);
-    return to;
   }
 
   private async takeIn({ tx, account, now, groups }: Turn, lastNumber: number): Promise<number> {
@@ -135,21 +142,23 @@ export class Turns {
       groups.delete(placeOf(group));
       await this.store.dropGroups(tx, account.clientId, [group]);
       const reason = lackOf(from, account.channels);
-      if (to !== null) await this.moveOver(turn, partOf(group), { from, to, reason });
+      const part = partOf(group);
+      if (to !== null && part !== null) await this.moveOver(turn, part, { from, to, reason });
     }
   }
 
   private async moveOver(
     { tx, account, now, groups }: Turn,
-    part: NotificationPart,
+    untold: NotificationPart,
     { from, to, reason }: { from: Channel; to: Channel; reason: string },
   ): Promise<void> {
     const { clientId } = account;
+    // A reminder is about all that is open, and to the channel that takes over every bit of it is new.
+    const part = untold.purpose === 'repeat' ? { ...untold, afterNumber: 0 } : untold;
     const knew = await this.store.isToldOn(tx, clientId, part.key, to);
     const moved = await this.store.reroute(tx, clientId, part, { from, to });
-    const isNotice = part.purpose === 'resolved' || part.purpose === 'repeat';
     // A channel that tells the group itself has told this, or is about to.
-    if (isNotice ? knew : moved.count === 0) return;
+    if (part.purpose === 'resolved' ? knew : moved.count === 0) return;
     const group = groups.get(`${to} ${part.key}`) ?? newGroup({ ...part, channel: to }, part.afterNumber);
     groups.set(placeOf(group), takeOver(group, { part, ...moved, reason }, now));
   }
@@ -181,6 +190,13 @@ function placeOf({ channel, key }: Pick<GroupState, 'channel' | 'key'>): string 
   return `${channel} ${key}`;
 }
 
+/** A kind that was turned off is silent from now on, also about what is open. A digest tells other kinds as well. */
+function hushWhatIsOff({ account: { settings }, groups }: Turn): void {
+  for (const [place, group] of groups) {
+    if (group.key !== DIGEST_KEY && isOff(group.kind, settings)) groups.set(place, hush(group));
+  }
+}
+
 function groupFor(
   groups: ReadonlyMap<string, GroupState>,
   channel: Channel,
@@ -192,9 +208,10 @@ function groupFor(
   return groups.get(`${channel} ${key}`) ?? newGroup({ channel, key, kind, subject: subjectOf(alert) }, afterNumber);
 }
 
-/** All that a group has not told, as one part. */
-function partOf(group: GroupState): NotificationPart {
-  const { key, kind, subject, severity, untold, toldUpTo, newest, tookOver } = group;
-  const purpose = untold > 0 ? 'firing' : 'repeat';
+/** All that a group still owes, as one part; null when it owes nothing. */
+function partOf(group: GroupState): NotificationPart | null {
+  const { key, kind, subject, severity, untold, open, toldOpen, toldUpTo, newest, tookOver } = group;
+  if (untold === 0 && !toldOpen) return null;
+  const purpose = untold > 0 ? 'firing' : open > 0 ? 'repeat' : 'resolved';
   return { key, kind, subject, severity, purpose, afterNumber: toldUpTo, upToNumber: newest, tookOver };
 }
