@@ -11,8 +11,9 @@ import { AlertDeliveries } from './deliveries.service.js';
 import { type ClaimedMessage, MessageStore } from './message-store.js';
 import { contentOf, targetsOf } from './message-writer.js';
 import { type LoggedMessage, messageView, type MessageView } from './message-view.js';
+import { TurnStore } from './turn-store.js';
 
-/** A test button is pressed a few times, not a hundred: each press may cost a text message. */
+/** A test button is pressed a few times, not a hundred: each press may cost a text message. For each channel. */
 const TESTS_A_MINUTE = 6;
 
 const COLUMNS = `id, notification_id AS "notificationId", thread_id AS "threadId", channel, target, severity, status, content,
@@ -26,6 +27,7 @@ export class AlertsService {
     private readonly database: Database,
     private readonly accounts: AlertAccounts,
     private readonly messages: MessageStore,
+    private readonly turns: TurnStore,
     private readonly deliveries: AlertDeliveries,
     private readonly clock: Clock,
     private readonly ids: Ids,
@@ -54,10 +56,14 @@ export class AlertsService {
       if (asked.length === 0) {
         throw badField('channel', 'invalid_field', 'is not asked for', 'a channel of notificationChannels');
       }
-      await this.demandPatience(tx, clientId);
+      // One press after the other, so that none overlooks those that are made at the same time.
+      await this.turns.lock(tx, clientId, true);
+      const now = this.clock.now();
+      const channels = asked.map((each) => each.channel);
+      await this.demandPatience(tx, clientId, channels, now);
       const written: ClaimedMessage[] = [];
       for (const each of asked.filter(({ missing }) => missing.length === 0)) {
-        written.push(...(await this.writeTests(tx, account, each.channel)));
+        written.push(...(await this.writeTests(tx, account, each.channel, now)));
       }
       const lacking = asked.flatMap((each) => each.missing.map((name) => `${each.channel}: ${name} is not set`));
       return { messages: written, warnings: lacking };
@@ -68,8 +74,12 @@ export class AlertsService {
     return { data: rows.map(messageView), warnings };
   }
 
-  private async writeTests(tx: Transaction, account: AlertAccount, channel: Channel): Promise<ClaimedMessage[]> {
-    const now = this.clock.now();
+  private async writeTests(
+    tx: Transaction,
+    account: AlertAccount,
+    channel: Channel,
+    now: Date,
+  ): Promise<ClaimedMessage[]> {
     const notificationId = this.ids.ulid();
     const messages = targetsOf(account, channel).map((target): ClaimedMessage => ({
       id: this.ids.ulid(),
@@ -100,14 +110,15 @@ export class AlertsService {
     return account;
   }
 
-  private async demandPatience(tx: Transaction, clientId: string): Promise<void> {
-    const now = this.clock.now();
+  /** A press is one notification on each of its channels, however many addresses these have. */
+  private async demandPatience(tx: Transaction, clientId: string, channels: Channel[], now: Date): Promise<void> {
     const { rows } = await tx.query<{ count: number; oldest: Date | null }>({
-      text: `SELECT count(*)::int AS count, min(at) AS oldest FROM (
-               SELECT min(created_at) AS at FROM alert_messages
+      text: `SELECT coalesce(max(presses), 0)::int AS count, min(oldest) AS oldest FROM (
+               SELECT count(DISTINCT notification_id) AS presses, min(created_at) AS oldest FROM alert_messages
                WHERE client_id = $1 AND purpose = 'test' AND created_at > $2::timestamptz - interval '1 minute'
-               GROUP BY created_at) presses`,
-      values: [clientId, now],
+                 AND channel = ANY ($3)
+               GROUP BY channel) tests`,
+      values: [clientId, now, channels],
     });
     const { count = 0, oldest = null } = rows[0] ?? {};
     if (count < TESTS_A_MINUTE || oldest === null) return;
