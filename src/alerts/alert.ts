@@ -119,7 +119,7 @@ const WORDS: Readonly<Record<AlertKind, KindWords>> = {
     lifecycle: 'lasting',
     one: 'unusually many declines',
     many: 'hours of unusually many declines',
-    over: 'the decline rate is usual again',
+    over: 'no unusual declines any more',
     advice: 'Compare with the last 28 days; look for a change at the gateway or in your own checkout.',
   },
   queue_behind: {

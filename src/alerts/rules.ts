@@ -83,12 +83,17 @@ function endpointFailing(endpointId: string, since: Date, now: Date): AlertDraft
   }));
 }
 
+/** Whether an hour has charges enough to say anything of its declines, good or bad. */
+export function isTelling({ charges }: ChargeCount): boolean {
+  return charges >= CHARGES_MIN;
+}
+
 /**
  * Compares the last hour with the client's own last 28 days. The deviation is that of a binomial share: what chance
  * alone would do at the usual rate.
  */
 function unusualDeclines(lastHour: ChargeCount, before: ChargeCount): AlertDraft[] {
-  if (lastHour.charges < CHARGES_MIN || before.charges < CHARGES_BEFORE_MIN) return [];
+  if (!isTelling(lastHour) || before.charges < CHARGES_BEFORE_MIN) return [];
   const usual = before.declined / before.charges;
   const rate = lastHour.declined / lastHour.charges;
   // A client that was never declined would have no deviation at all: one decline more than there were is assumed.

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { encodeTime } from 'ulid';
 
+import type { AlertKind } from '../clients/alert-settings.js';
 import type { Transaction } from '../platform/db/database.js';
 import { Ids } from '../platform/ids.js';
 import type { State } from '../recovery/facts.js';
@@ -170,6 +171,15 @@ export class WatchStore {
       text: `UPDATE operator_alerts SET resolved_at = $3
              WHERE client_id = $1 AND dedupe_key = ANY ($2) AND resolved_at IS NULL`,
       values: [clientId, dedupeKeys, now],
+    });
+  }
+
+  /** Ends what has been open for a day. */
+  async resolveAged(tx: Transaction, clientId: string, kind: AlertKind, now: Date): Promise<void> {
+    await tx.query({
+      text: `UPDATE operator_alerts SET resolved_at = $3
+             WHERE client_id = $1 AND kind = $2 AND resolved_at IS NULL AND created_at < $3::timestamptz - interval '1 day'`,
+      values: [clientId, kind, now],
     });
   }
 

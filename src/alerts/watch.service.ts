@@ -7,9 +7,9 @@ import { Clock } from '../platform/clock.js';
 import { Database, type Transaction } from '../platform/db/database.js';
 import { Log } from '../platform/logging/log.js';
 import type { AlertDraft } from './alert.js';
-import { alertsOf, type Fact, isParkedOver, isUnknownOver, reconcile } from './rules.js';
+import { alertsOf, type Fact, isParkedOver, isTelling, isUnknownOver, reconcile } from './rules.js';
 import { TurnStore } from './turn-store.js';
-import { WatchStore } from './watch-store.js';
+import { type ChargeHours, WatchStore } from './watch-store.js';
 import { TOLD_AGAIN, WatchedClients } from './watched-clients.js';
 
 /** Sent messages are kept so long for the log. */
@@ -108,14 +108,23 @@ export class Watch extends BackgroundWork {
     const late = state.isTest ? [] : await this.store.lateWork(tx, clientId, now);
     await this.align(tx, clientId, ['queue_behind'], draftsOf(late, now), now);
     const hours = await this.store.countCharges(tx, clientId, state, now);
-    if (hours)
-      await this.align(tx, clientId, ['unusual_decline_rate'], alertsOf({ kind: 'charges', ...hours }, now), now);
+    if (hours) await this.tellDeclines(tx, clientId, hours, now);
     const unknown = await this.store.unknownCharges(tx, clientId);
     const known = unknown.filter((each) => isUnknownOver(each.state)).map(({ dedupeKey }) => dedupeKey);
     const parked = await this.store.parkedWork(tx, clientId);
     const unparked = parked.filter(({ failures }) => isParkedOver(failures)).map(({ dedupeKey }) => dedupeKey);
     await this.store.resolve(tx, clientId, [...known, ...unparked], now);
     await this.store.closeOld(tx, clientId, TOLD_AGAIN, now);
+  }
+
+  /** A quiet hour after a bad one, as at night, ends nothing; after a day of them the bad one is history. */
+  private async tellDeclines(tx: Transaction, clientId: string, hours: ChargeHours, now: Date): Promise<void> {
+    const kind = 'unusual_decline_rate';
+    if (isTelling(hours.lastHour)) {
+      await this.align(tx, clientId, [kind], alertsOf({ kind: 'charges', ...hours }, now), now);
+    } else {
+      await this.store.resolveAged(tx, clientId, kind, now);
+    }
   }
 
   /** Makes the open alerts of these kinds those that were seen. */

@@ -177,10 +177,19 @@ describe('what is watched', () => {
     await room.watch();
     await room.pass(GROUP_WAIT_MS);
     expect(room.mail.received.map(({ mail }) => mail.subject)).toEqual(['[test] Acme: 1 unusually many declines']);
+    // An hour of three charges, all declined, is no sign that all is well.
+    await room.sql('INSERT INTO alert_charge_hours VALUES ($1, $2, 3, 3)', [client.clientId, hour(0)]);
     room.clock.advance(HOUR_MS);
     await room.watch();
     await room.pass(10 * MINUTE_MS);
-    expect(room.mail.received.at(-1)?.mail.subject).toContain('the decline rate is usual again');
+    expect(room.mail.received).toHaveLength(1);
+    await room.sql('INSERT INTO alert_charge_hours VALUES ($1, $2, 50, 10)', [client.clientId, hour(0)]);
+    room.clock.advance(HOUR_MS);
+    await room.watch();
+    await room.pass(10 * MINUTE_MS);
+    expect(room.mail.received.map(({ mail }) => mail.subject).slice(1)).toEqual([
+      '[test] Acme: Resolved: no unusual declines any more',
+    ]);
   });
 });
 
