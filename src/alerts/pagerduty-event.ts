@@ -44,11 +44,12 @@ export function pagerDutyEvent(
   const key = lasts ? part.key : `${part?.key ?? content.purpose}:${notificationId}`;
   const ends = { routing_key: routingKey, dedup_key: `revtain:${clientId}:${key}`.slice(0, DEDUP_KEY_MAX) };
   if (part?.purpose === 'resolved') return { ...ends, event_action: 'resolve' };
+  const test = content.livemode ? '' : '[test] ';
   return {
     ...ends,
     event_action: 'trigger',
     payload: {
-      summary: oneLine(`${oneLine(content.clientName, 60)}: ${subjectLineOf(content)}`, SUMMARY_MAX),
+      summary: oneLine(`${test}${oneLine(content.clientName, 60)}: ${subjectLineOf(content)}`, SUMMARY_MAX),
       source: `revtain ${clientId}`,
       severity: content.severity,
       timestamp: content.createdAt,

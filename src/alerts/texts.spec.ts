@@ -251,6 +251,15 @@ describe('every message', () => {
     });
   });
 
+  it('of a test account says so on every channel that people read', () => {
+    const content = contentOf('Acme', [[{ kind: 'late_success', facts: {} }]], { livemode: false });
+    const event = pagerDutyEvent(outgoing(content), 'R', null);
+    const summary = event.event_action === 'trigger' ? event.payload.summary : '';
+    for (const text of [summary, emailSubject(content), smsText(content), slackMessage(content, null).text]) {
+      expect(text).toContain('[test] Acme: ');
+    }
+  });
+
   it('knows the digits of every currency it may meet', () => {
     expect(minorDigitsOf('USD')).toBe(2);
     expect(moneyText(1, 'XXX', 'en')).toContain('1');
