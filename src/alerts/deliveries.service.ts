@@ -89,7 +89,7 @@ export class AlertDeliveries {
   }
 
   private async settle(message: ClaimedMessage, account: AlertAccount, result: SendResult): Promise<void> {
-    const { clientId, channel, tries, content } = message;
+    const { clientId, tries, content } = message;
     const isTest = content.purpose === 'test';
     await this.database.transaction({ role: 'tenant', clientId }, async (tx) => {
       // Two addresses of one notification that fail at once must not both think the other is still on its way.

@@ -17,6 +17,7 @@ import {
   resolve,
 } from './grouping.js';
 import { MessageWriter } from './message-writer.js';
+import { EVERY_KIND, isOptedOut, type OptOut, OptOuts } from './opt-outs.js';
 import { groupKeyOf, isOff, lackOf, routesOf, rulesOf, usableFrom } from './routing.js';
 import { takeOver } from './take-over.js';
 import { type AlertRow, type TakenAlert, TurnStore } from './turn-store.js';
@@ -43,6 +44,7 @@ export class Turns {
     private readonly store: TurnStore,
     private readonly accounts: AlertAccounts,
     private readonly writer: MessageWriter,
+    private readonly optOuts: OptOuts,
     private readonly clock: Clock,
     private readonly ids: Ids,
     private readonly log: Log,
@@ -67,8 +69,9 @@ export class Turns {
   async take(clientId: string): Promise<void> {
     await this.database.transaction({ role: 'tenant', clientId }, async (tx) => {
       const lock = await this.store.lock(tx, clientId);
-      const account = lock && (await this.accounts.read(tx, clientId));
-      if (!lock || !account) return;
+      const asked = lock && (await this.accounts.read(tx, clientId));
+      if (!lock || !asked) return;
+      const account = withoutStopped(asked, await this.optOuts.read(tx, asked));
       const groups = new Map((await this.store.groups(tx, clientId)).map((group) => [placeOf(group), group]));
       const turn: Turn = { tx, account, now: this.clock.now(), groups };
       const lastNumber = await this.takeIn(turn, lock.lastNumber);
@@ -184,6 +187,16 @@ export class Turns {
     await this.store.saveGroups(tx, account.clientId, [...groups.values()]);
     return dues.length === 0 ? null : new Date(Math.min(...dues.map((due) => due.getTime())));
   }
+}
+
+/** Where every number has answered STOP, text messages reach nobody: the next channel stands in. */
+function withoutStopped(account: AlertAccount, optOuts: readonly OptOut[]): AlertAccount {
+  const isStopped = (phone: string) => isOptedOut(optOuts, 'SMS', phone, EVERY_KIND);
+  if (account.phones.length === 0 || !account.phones.every(isStopped)) return account;
+  const channels = account.channels.map((each) =>
+    each.channel === 'SMS' ? { ...each, missing: [...each.missing, 'a number that has not answered STOP'] } : each,
+  );
+  return { ...account, channels };
 }
 
 function placeOf({ channel, key }: Pick<GroupState, 'channel' | 'key'>): string {

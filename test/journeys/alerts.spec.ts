@@ -180,7 +180,20 @@ describe('the other channels', () => {
     expect(
       await room.sql('SELECT target, kind, reason FROM alert_opt_outs WHERE client_id = $1', [client.clientId]),
     ).toEqual([{ target: '+15005550010', kind: '*', reason: 'stop' }]);
-    expect((await room.log(client)).map(({ status }) => status)).toEqual(['opted_out', 'opted_out']);
+    expect((await room.log(client)).map(({ status }) => status)).toEqual(['opted_out']);
+    // Nobody was told of the second one: the channel that is added hears of it, and why.
+    await patch(client, {
+      notificationChannels: ['SMS', 'EMAIL'],
+      alertEmails: ['instead-of-sms@acme.example'],
+      alertSettings: { kinds: { paid_twice: { channels: ['SMS'] } } },
+    });
+    await room.raise(client, { kind: 'paid_twice', severity: 'critical' });
+    await room.pass(10 * MINUTE_MS);
+    await room.pass(10 * MINUTE_MS);
+    const mails = mailTo('instead-of-sms@acme.example').map(({ mail }) => mail);
+    expect(mails.map(({ subject }) => subject)).toContain('[test] Żółw 🐢: 2 debts paid twice');
+    expect(mails[0]?.text).toContain('SMS: a number that has not answered STOP is not set');
+    expect(room.fakes.at(TWILIO)).toHaveLength(1);
   });
 
   it('WEBHOOK is signed as every webhook is, with a secret that is shown once', async () => {
