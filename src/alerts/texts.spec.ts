@@ -251,6 +251,14 @@ describe('every message', () => {
     });
   });
 
+  it('speaks of declines only where something was declined', () => {
+    const facts = { transactionId: '01KB5Z7M3QG8T2V4XW6Y9ACDEF', amount: 2_500, currency: 'USD' };
+    const came = contentOf('Acme', [[{ kind: 'late_success', facts }]]);
+    expect(emailText(came, LINKS)).toContain('$25.00');
+    expect(emailText(came, LINKS)).not.toContain('By decline');
+    expect(emailText(contentOf('Acme', [[money(2_500, 'USD')]]), LINKS)).toContain('By decline: hard 1');
+  });
+
   it('of a test account says so on every channel that people read', () => {
     const content = contentOf('Acme', [[{ kind: 'late_success', facts: {} }]], { livemode: false });
     const event = pagerDutyEvent(outgoing(content), 'R', null);

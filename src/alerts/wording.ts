@@ -71,7 +71,9 @@ function sectionOf(part: MessagePart, { locale, zone }: MessageContent): Section
   const amounts = summary.amounts.map((each) => money(each.amountMinor, each.currency)).join(' + ');
   const counts = (pairs: [string, number][]) => pairs.map(([name, count]) => `${name} ${countText(count, locale)}`);
   const kinds = counts(summary.kinds.map(({ kind: each, count }) => [wordsOf(each).many, count]));
-  const buckets = counts(summary.buckets.map(({ bucket, count }) => [bucket, count]));
+  // Money that came or went back was declined by nobody.
+  const isDeclined = summary.buckets.some(({ bucket }) => bucket !== 'none');
+  const buckets = isDeclined ? counts(summary.buckets.map(({ bucket, count }) => [bucket, count])) : [];
   const rows = [
     ...timeRows(part, zone, locale),
     ...(summary.kinds.length > 1 ? [{ label: 'Kinds', value: kinds.join(', ') }] : []),
