@@ -21,6 +21,7 @@ const recovery = (known: Partial<Telling>): Telling => ({
   originalSignals: null,
   createdAt: ACCEPTED,
   hints: {},
+  card: null,
   ...known,
 });
 
@@ -47,6 +48,22 @@ describe('the charges that a request tells of', () => {
   it('codes of a card that was replaced since say nothing of the new one', () => {
     const known = { lastAttemptAt: FAILED, originalSignals: SIGNALS, hints: { cardChanged: true as const } };
     expect(told(known)).toEqual([[FAILED.toISOString(), null, null]]);
+  });
+
+  it('the network’s own code, where it was sent as the decline code', () => {
+    const sent = (brand: string) => ({
+      lastAttemptAt: FAILED,
+      originalSignals: { ...NO_SIGNALS, declineCode: '7', brand },
+    });
+    expect(told(sent('visa'))).toEqual([[FAILED.toISOString(), '07', null]]);
+    expect(told(sent('discover'))).toEqual([[FAILED.toISOString(), null, null]]);
+  });
+
+  it('the network’s own code of a prior attempt, on the card’s network', () => {
+    const priorAttempts = [{ at: EARLIER, declineCode: 'r0' }];
+    expect(told({ priorAttempts, hints: { binPrefix: '424242' } })).toEqual([[EARLIER, 'R0', null]]);
+    expect(told({ priorAttempts, hints: { binPrefix: '424242', cardChanged: true } })).toEqual([[EARLIER, null, null]]);
+    expect(told({ priorAttempts })).toEqual([[EARLIER, null, null]]);
   });
 
   it('prior attempts, each once, and the failed charge not twice', () => {

@@ -1,6 +1,7 @@
+import type { DeclineSignals } from '../recovery/facts.js';
 import { limitsFreeAt, type LimitHold, type SeenAttempt } from '../recovery/network-limits.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
-import { networkOf } from '../recovery/signals.js';
+import { networkOf, networkRowOf } from '../recovery/signals.js';
 import type { Recovery } from './recovery.js';
 import { hintsOf } from './transition.js';
 
@@ -31,6 +32,7 @@ export type Telling = Pick<
   | 'originalSignals'
   | 'createdAt'
   | 'hints'
+  | 'card'
 >;
 
 /**
@@ -42,11 +44,13 @@ export function foreignCharges(recovery: Telling): SeenCharge[] {
   const shared = { clientId, debtName, cardFingerprint, tokenHash, amountMinor, currency };
   const original = originalAt(recovery);
   const priors = recovery.priorAttempts
-    .map(({ at }) => new Date(at))
-    .filter((at, index, all) => all.findIndex((other) => other.getTime() === at.getTime()) === index)
-    .filter((at) => at.getTime() !== original?.getTime())
-    .map((at) => ({ ...shared, at, networkDeclineCode: null, networkAdviceCode: null }));
-  return original === null ? priors : [...priors, { ...shared, at: original, ...codesOf(recovery) }];
+    .map(({ at, declineCode }) => ({ at: new Date(at), ...codesOf(recovery, { ...NO_SIGNALS, declineCode }) }))
+    .filter(({ at }, index, all) => all.findIndex((other) => other.at.getTime() === at.getTime()) === index)
+    .filter(({ at }) => at.getTime() !== original?.getTime())
+    .map((prior) => ({ ...shared, ...prior }));
+  return original === null
+    ? priors
+    : [...priors, { ...shared, at: original, ...codesOf(recovery, recovery.originalSignals) }];
 }
 
 /** When the failed charge failed, as far as the request or the gateway tells; null where there was none. */
@@ -54,12 +58,22 @@ function originalAt({ lastAttemptAt, originalSignals, createdAt }: Telling): Dat
   return lastAttemptAt ?? (originalSignals === null ? null : createdAt);
 }
 
-/** A card that was replaced since is not what those codes were said of. */
-function codesOf({ originalSignals, hints }: Telling): Pick<SeenCharge, 'networkDeclineCode' | 'networkAdviceCode'> {
-  if (hints.cardChanged === true) return { networkDeclineCode: null, networkAdviceCode: null };
+/**
+ * A card that was replaced since is not what those codes were said of. The network's own code may have been sent as the
+ * decline code: the router reads it there, and so does the ledger.
+ */
+function codesOf(
+  recovery: Telling,
+  signals: DeclineSignals | null,
+): Pick<SeenCharge, 'networkDeclineCode' | 'networkAdviceCode'> {
+  if (recovery.hints.cardChanged === true || signals === null) {
+    return { networkDeclineCode: null, networkAdviceCode: null };
+  }
+  const branded = { ...signals, brand: signals.brand ?? recovery.card?.brand ?? null };
+  const { networkDeclineCode, networkAdviceCode } = signals;
   return {
-    networkDeclineCode: originalSignals?.networkDeclineCode ?? null,
-    networkAdviceCode: originalSignals?.networkAdviceCode ?? null,
+    networkDeclineCode: networkRowOf(branded, hintsOf(recovery))?.code ?? networkDeclineCode,
+    networkAdviceCode,
   };
 }
 

@@ -72,7 +72,10 @@ export function routeOf(recovery: Recovery): Route | null {
   return signals ? routeDecline(signals, hintsOf(recovery)) : null;
 }
 
-export function hintsOf(recovery: Recovery): { binPrefix: string | null; paymentMethodType: string | null } {
+export function hintsOf(recovery: Pick<Recovery, 'hints'>): {
+  binPrefix: string | null;
+  paymentMethodType: string | null;
+} {
   return {
     binPrefix: recovery.hints.binPrefix ?? null,
     paymentMethodType: recovery.hints.paymentMethodType ?? null,

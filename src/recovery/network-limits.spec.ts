@@ -69,6 +69,14 @@ describe('Visa', () => {
     expect(limitsFreeAt(declines(1, 0, 0, { networkDeclineCode: '54' }), 'visa', AMOUNT, NOW)).toBeNull();
   });
 
+  it.each(['7', ' 07 ', 'r0', 'R0'])(
+    'reads the code %p as the router does: this card is never charged again',
+    (code) => {
+      const hold = limitsFreeAt(declines(1, 0, 0, { networkDeclineCode: code }), 'visa', AMOUNT, NOW);
+      expect(hold).toMatchObject({ freeAt: null, rule: { name: 'network_limit:visa_category_1' } });
+    },
+  );
+
   it('counts an attempt that another clock dates in the future', () => {
     const ahead = declines(16, -2 * HOUR_MS, 60_000);
     expect(freeAt(limitsFreeAt(ahead, 'visa', AMOUNT, NOW))).toBe(
@@ -111,16 +119,19 @@ describe('Mastercard', () => {
     expect(limitsFreeAt(leaving, 'mastercard', AMOUNT, NOW)?.rule.name).toBe('network_limit:mastercard_declines_24h');
   });
 
-  it.each(['03', '21'])('stops the card for 30 days after advice %s, whatever the amount', (networkAdviceCode) => {
-    const stop = declines(1, 29 * DAY_MS, 0, { networkAdviceCode, amountMinor: 1 });
-    expect(limitsFreeAt(stop, 'mastercard', AMOUNT, NOW)).toMatchObject({
-      freeAt: ago(-DAY_MS),
-      rule: { name: `network_limit:mastercard_advice_${networkAdviceCode}` },
-      fee: null, // No amount is public.
-    });
-    expect(limitsFreeAt(stop, 'mastercard', AMOUNT, ago(-DAY_MS))).toBeNull();
-    expect(limitsFreeAt(stop, 'visa', AMOUNT, NOW)).toBeNull();
-  });
+  it.each(['03', '21', '3', ' 21 '])(
+    'stops the card 30 days after advice %p, whatever the amount',
+    (networkAdviceCode) => {
+      const stop = declines(1, 29 * DAY_MS, 0, { networkAdviceCode, amountMinor: 1 });
+      expect(limitsFreeAt(stop, 'mastercard', AMOUNT, NOW)).toMatchObject({
+        freeAt: ago(-DAY_MS),
+        rule: { name: `network_limit:mastercard_advice_${networkAdviceCode.trim().padStart(2, '0')}` },
+        fee: null, // No amount is public.
+      });
+      expect(limitsFreeAt(stop, 'mastercard', AMOUNT, ago(-DAY_MS))).toBeNull();
+      expect(limitsFreeAt(stop, 'visa', AMOUNT, NOW)).toBeNull();
+    },
+  );
 });
 
 describe('bank debits', () => {

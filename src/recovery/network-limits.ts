@@ -2,7 +2,7 @@ import type { Rule } from './facts.js';
 import { LIMIT_TABLES, type NetworkFeeRow, type NetworkLimit } from './limit-tables.js';
 import { HOUR_MS } from './local-time.js';
 import { rule } from './rules.js';
-import { isDebitType } from './signals.js';
+import { isDebitType, rawCode } from './signals.js';
 import { findNetworkRow, type NetworkRow } from './tables.js';
 
 /** One charge of a card or account that is known, whoever made it. */
@@ -162,13 +162,15 @@ function countedBy(limit: NetworkLimit, seen: SeenAttempt[], brand: string, now:
       return ofDebt.filter((one) => now.getTime() - one.at.getTime() > (limit.windowHours ?? 0) * HOUR_MS);
     default: {
       const advice = limit.counts.slice('advice_'.length);
-      return seen.filter((one) => one.networkAdviceCode === advice);
+      return seen.filter((one) => rawCode(one.networkAdviceCode) === advice);
     }
   }
 }
 
+/** Codes are read in the router's own spelling: `r0` or `7` must not stop one debt and leave the card to the others. */
 function networkRow(network: string, code: string | null | undefined): NetworkRow | null {
-  return code == null ? null : findNetworkRow(network, code);
+  const raw = rawCode(code);
+  return raw === null ? null : findNetworkRow(network, raw);
 }
 
 /** The fee of one more attempt: none while the network's own figure is not reached, or no amount is public. */

@@ -43,7 +43,7 @@ export function plainCode(code: string | null): string | null {
 }
 
 /** Raw network codes are upper case, and a single digit has lost its leading zero on the way. Null for blank. */
-function rawCode(code: string | null): string | null {
+export function rawCode(code: string | null | undefined): string | null {
   const raw = code?.trim().toUpperCase() ?? '';
   if (raw === '') return null;
   return /^\d$/.test(raw) ? `0${raw}` : raw;

@@ -119,6 +119,19 @@ describe('a stolen card', () => {
     expect(await merchant.ledger()).toEqual([]);
   });
 
+  it.each([
+    ['in small letters', { originalDeclineCode: 'do_not_honor', originalNetworkDeclineCode: 'r3' }],
+    ['without its zero', { originalNetworkDeclineCode: '7' }],
+    ['as the decline code', { originalDeclineCode: '43' }],
+    ['by a prior attempt', { priorAttempts: [{ at: later(new Date(), -HOUR_MS), declineCode: '04' }] }],
+  ])('named by the network’s own code %s is charged for no debt either', async (_, named) => {
+    const first = await merchant.execute({ ...card, ...named });
+    expect(seen(first)).toMatchObject({ http: 403, state: 'blocked' });
+    const other = await merchant.execute({ ...card, amount: 2600, reference: 'another debt' });
+    expect(seen(other)).toMatchObject({ state: 'failed', endReason: 'hard_decline', attemptCount: 0 });
+    expect(await merchant.ledger()).toEqual([]);
+  });
+
   it('named by the gateway’s code alone is charged for its own debt no more', async () => {
     const reference = 'its debt';
     await merchant.execute({ ...card, reference, originalDeclineCode: 'stolen_card' });
