@@ -80,6 +80,16 @@ describe('planRecovery', () => {
     ]);
   });
 
+  it('holds the event of a soft decline that leaves no time for any charge, as it is held when it is sent', () => {
+    const deadlineAt = new Date(NOW.getTime() + 50 * 60_000).toISOString();
+    const { firstStep, plan: steps } = plan({ originalDeclineCode: 'insufficient_funds', policy: { deadlineAt } });
+    expect(firstStep).toBe('fail');
+    const at = new Date(NOW.getTime() + 30 * 60_000).toISOString();
+    expect(steps).toEqual([
+      { at, kind: 'recovery.failed', reason: 'exhausted, held 30 minutes', rule: 'nothing_fits' },
+    ]);
+  });
+
   it('charges the consented fallback after a hard decline', () => {
     const { firstStep, plan: steps } = plan({
       originalDeclineCode: 'expired_card',

@@ -6,7 +6,15 @@ import { foreignCharges, holdOn, seenOfForeign } from '../engine/seen-charges.js
 import { isHeld } from '../recovery/advice.js';
 import { decideAfterOutcome } from '../recovery/decide.js';
 import { routeDecline } from '../recovery/decline.js';
-import type { Decision, DeclineSignals, FirstStep, Placement, RoundFacts } from '../recovery/facts.js';
+import type {
+  Decision,
+  DeclineSignals,
+  EndReason,
+  FirstStep,
+  Placement,
+  Route,
+  RoundFacts,
+} from '../recovery/facts.js';
 import { decideFirstStep, type FirstStepDecision, type FirstStepFacts } from '../recovery/first-step.js';
 import type { SeenAttempt } from '../recovery/network-limits.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
@@ -98,8 +106,10 @@ function stepsAfter(step: FirstStepDecision, looks: boolean, story: Story): Plan
       return [];
     case 'look':
       throw new Error('a look that found nothing asks for another');
-    case 'fail':
-      return [failed(now, `${looks ? 'possibly_paid, else ' : ''}${step.endReason}${afterLook}`, rule)];
+    case 'fail': {
+      const end = ended(story, step.endReason, step.route, now, rule);
+      return [{ ...end, reason: `${looks ? 'possibly_paid, else ' : ''}${end.reason}${afterLook}` }];
+    }
     case 'charge':
       return charges(story, { at: now, reason: `in the request${afterLook}`, rule }, step.token);
     case 'queue':
@@ -118,7 +128,7 @@ interface Planned {
 }
 
 function charges(story: Story, start: Planned, token: 'primary' | 'fallback'): PlannedStep[] {
-  const { recovery, signals, now, holdMinutes } = story;
+  const { recovery, signals, now } = story;
   const steps: PlannedStep[] = [];
   let round: RoundFacts = roundFactsOf(recovery);
   let next = start;
@@ -137,7 +147,7 @@ function charges(story: Story, start: Planned, token: 'primary' | 'fallback'): P
     } else if (decision.kind === 'retry') {
       next = { at: decision.dueAt, reason: scheduled(decision.placement), rule: decision.rule.name };
     } else {
-      return [...steps, ...endOf(decision, signals, recovery, next.at, holdMinutes)];
+      return [...steps, ...endOf(decision, story, next.at)];
     }
   }
   throw new Error('a plan did not end');
@@ -171,26 +181,27 @@ function afterDecline(
 }
 
 /** Only `recovery.failed` is a step of its own: a block or an authentication asks for something else. */
-function endOf(
-  decision: Decision,
-  signals: DeclineSignals,
-  recovery: Recovery,
-  at: Date,
-  holdMinutes: number,
-): PlannedStep[] {
+function endOf(decision: Decision, story: Story, at: Date): PlannedStep[] {
   if (decision.kind !== 'failed') return [];
-  const route = routeDecline(signals, hintsOf(recovery));
-  const recommendedAction = route.finalAction;
-  // As when the event is composed: nothing of a simulation is held.
-  const simulated = recovery.simulateOutcome !== null || recovery.amountRequestedMinor === FORCED_FAILURE_AMOUNT;
-  const held = isHeld({ endReason: decision.endReason, route, recommendedAction, simulated });
-  const sentAt = held ? new Date(at.getTime() + holdMinutes * 60_000) : at;
-  const reason = held ? `${decision.endReason}, held ${holdMinutes} minutes` : decision.endReason;
-  return [failed(sentAt, reason, decision.rule.name)];
+  const route = routeDecline(story.signals, hintsOf(story.recovery));
+  return [ended(story, decision.endReason, route, at, decision.rule.name)];
 }
 
-function failed(at: Date, reason: string, rule: string): PlannedStep {
-  return { at: at.toISOString(), kind: 'recovery.failed', reason, rule };
+/** The round's `recovery.failed`, when it is sent: held as when the event is composed. */
+function ended(
+  { recovery, holdMinutes }: Story,
+  endReason: EndReason,
+  route: Route | null,
+  at: Date,
+  rule: string,
+): PlannedStep {
+  // Nothing of a simulation is held.
+  const simulated = recovery.simulateOutcome !== null || recovery.amountRequestedMinor === FORCED_FAILURE_AMOUNT;
+  const recommendedAction = route?.finalAction ?? 'request_card_update';
+  const held = holdMinutes > 0 && isHeld({ endReason, route, recommendedAction, simulated });
+  const sentAt = held ? new Date(at.getTime() + holdMinutes * 60_000) : at;
+  const reason = held ? `${endReason}, held ${holdMinutes} minutes` : endReason;
+  return { at: sentAt.toISOString(), kind: 'recovery.failed', reason, rule };
 }
 
 function warningsOf(recovery: Recovery, first: FirstStepDecision): string[] {
