@@ -58,6 +58,9 @@ function readFacts(values: Partial<Record<Exclude<keyof typeof OPTIONS, 'help'>,
   const [problem] = validatePolicyRequest(request, null, at);
   if (problem) throw new BadArgument(`--zone ${problem.message}: ${problem.accepted}`);
   const cardCountry = values.country?.toUpperCase() ?? null;
+  if (cardCountry !== null && !/^[A-Z]{2}$/.test(cardCountry)) {
+    throw new BadArgument('--country must be two letters, such as US');
+  }
   const client = { policy: null, timezone: null, billingCycleDay: null };
   return {
     signals: {

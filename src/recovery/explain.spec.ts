@@ -228,6 +228,18 @@ describe('an explanation', () => {
     );
   });
 
+  it('weighs the limits of the card’s own network, however its name is written', () => {
+    const limits = (brand: string | null, paymentMethodType: string | null) =>
+      rulesOf(explain({ declineCode: 'do_not_honor', brand }, { paymentMethodType })).filter((one) =>
+        one.startsWith('network_limit'),
+      );
+    const visa = ['network_limit:visa_category_1', 'network_limit:visa_reattempts_30d'];
+    expect(limits('visa', null)).toEqual(visa);
+    expect(limits('VISA', null)).toEqual(visa);
+    expect(limits('visa', 'card')).toEqual(visa);
+    expect(limits(null, 'card')).toEqual([]);
+  });
+
   it('stops a bank debit after two re-presentments', () => {
     const debit = { declineCode: 'insufficient_funds', brand: null, networkDeclineCode: 'R01' };
     const told = explain(debit, { attempts: 4, paymentMethodType: 'us_bank_account' });

@@ -7,6 +7,7 @@ import { endReasonOf, stateOf } from './lifecycle.js';
 import { type LimitHold, limitsFreeAt, type SeenAttempt } from './network-limits.js';
 import { rule } from './rules.js';
 import { defaultDeadline } from './schedule.js';
+import { networkOf } from './signals.js';
 import { type Weighed, weighRules } from './weighed-rules.js';
 
 export interface ExplainFacts {
@@ -165,7 +166,7 @@ function charge(story: Story, at: Date, by: string, scheduled = story.made.lengt
 function holdOf(facts: ExplainFacts, made: Instant[], at: Date): LimitHold | null {
   const { visaReattemptsMax } = facts.policy;
   const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
-  return limitsFreeAt(seenAttempts(facts, made), facts.paymentMethodType ?? facts.signals.brand, AMOUNT, at, options);
+  return limitsFreeAt(seenAttempts(facts, made), networkOf(facts.signals, facts), AMOUNT, at, options);
 }
 
 function seenAttempts({ signals }: ExplainFacts, made: Instant[]): SeenAttempt[] {

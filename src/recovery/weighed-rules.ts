@@ -4,7 +4,7 @@ import { type SeenAttempt, weighLimits } from './network-limits.js';
 import { placementWords } from './placement-words.js';
 import { rule, type RuleName } from './rules.js';
 import { nextCharge, type NextCharge } from './schedule.js';
-import { adviceRowsOf, adviceStep, codeRowOf, networkRowOf, networkStep } from './signals.js';
+import { adviceRowsOf, adviceStep, codeRowOf, networkOf, networkRowOf, networkStep } from './signals.js';
 import { findDeclineRow } from './tables.js';
 
 /** One rule as it was weighed for a decision. */
@@ -102,7 +102,7 @@ function policyRules({ policy, route, now }: WeighedFacts): Unranked[] {
 
 function limitRules({ seen, signals, paymentMethodType, amount, now, policy }: WeighedFacts): Unranked[] {
   const options = policy.visaReattemptsMax === undefined ? {} : { reattemptsMax: policy.visaReattemptsMax };
-  const weights = weighLimits(seen, paymentMethodType ?? signals.brand, amount, now, options);
+  const weights = weighLimits(seen, networkOf(signals, { paymentMethodType }), amount, now, options);
   return weights.map(({ limit, used, fullAt, hold }) => {
     const frees = hold?.freeAt ? `full until ${hold.freeAt.toISOString()}` : 'never again';
     const says = `${used} of ${fullAt}: ${hold === null ? 'allows it' : frees}`;
