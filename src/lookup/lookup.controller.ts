@@ -6,6 +6,7 @@ import { entityTag, isUnmodified } from '../platform/http/entity-tag.js';
 import { notFound } from '../platform/http/domain-error.js';
 import { routeDecline } from '../recovery/decline.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
+import { plainCode } from '../recovery/signals.js';
 import { customerText } from '../recovery/wording.js';
 import { findDeclineRow, TABLES, type DeclineRow } from '../recovery/tables.js';
 
@@ -32,7 +33,7 @@ export class LookupController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     if (gateway !== 'stripe' && gateway !== 'test') throw notFound('no gateway of this name is known; try stripe');
-    const found = view(findDeclineRow(code.toLowerCase()), code);
+    const found = view(findDeclineRow(plainCode(code) ?? ''), code);
     await sendCached(reply, found, entityTag(found), known);
   }
 }

@@ -19,8 +19,9 @@ const look = (path: string, headers: Record<string, string> = {}) =>
 describe('looking up decline codes, without a key', () => {
   it('tells every row of the table', async () => {
     const answer = await look('');
-    const { data } = (await answer.body.json()) as { data: { code: string; listed: boolean }[] };
-    expect(data.length).toBeGreaterThan(290);
+    const { data } = (await answer.body.json()) as { data: { code: string; kind: string; listed: boolean }[] };
+    expect(data).toHaveLength(297);
+    expect(new Set(data.map(({ kind, code }) => `${kind}:${code}`)).size).toBe(297);
     expect(data.every(({ listed }) => listed)).toBe(true);
   });
 
@@ -35,6 +36,11 @@ describe('looking up decline codes, without a key', () => {
     const other = await look(path, { 'if-none-match': '"another"' });
     expect([other.statusCode, other.headers.etag]).toEqual([200, tag]);
     await other.body.dump();
+  });
+
+  it.each(['/stripe/Stolen_Card', '/stripe/%20stolen_card%20'])('%s is the row that the router reads', async (path) => {
+    const { body } = await look(path);
+    expect(await body.json()).toMatchObject({ code: 'stolen_card', listed: true, firstStep: 'block' });
   });
 
   it('says how an unlisted code is handled, and refuses an unknown gateway', async () => {
