@@ -1,5 +1,5 @@
 import type { DeclineSignals } from '../recovery/facts.js';
-import { limitsFreeAt, type LimitHold, type SeenAttempt } from '../recovery/network-limits.js';
+import { limitOptionsOf, limitsFreeAt, type LimitHold, type SeenAttempt } from '../recovery/network-limits.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
 import { networkOf, networkRowOf } from '../recovery/signals.js';
 import type { Recovery } from './recovery.js';
@@ -81,9 +81,7 @@ function codesOf(
 export function holdOn(recovery: Recovery, seen: readonly SeenAttempt[], now: Date): LimitHold | null {
   const { amountMinor, currency, policy } = recovery;
   const network = networkOf({ ...NO_SIGNALS, brand: recovery.card?.brand ?? null }, hintsOf(recovery));
-  const { visaReattemptsMax } = policy;
-  const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
-  return limitsFreeAt(seen, network, { amountMinor, currency }, now, options);
+  return limitsFreeAt(seen, network, { amountMinor, currency }, now, limitOptionsOf(policy));
 }
 
 export function seenOfForeign({

@@ -120,8 +120,8 @@ function verdictOf(signals: DeclineSignals, route: Route, history: History, dead
     binPrefix: null,
   });
   if (decision.kind === 'fallback') return open('fallback charged now');
-  const detail = decision.kind === 'failed' ? decision.detail : null;
-  return told({ state: stateOf(decision), endReason: endReasonOf(decision), detail, route, charges });
+  // No end of a declined charge needs its detail told: the end reason implies it.
+  return told({ state: stateOf(decision), endReason: endReasonOf(decision), detail: null, route, charges });
 }
 
 function roundOf(history: History, deadline: Deadline): RoundFacts {
@@ -137,7 +137,7 @@ function roundOf(history: History, deadline: Deadline): RoundFacts {
     deadlineAt: new Date(deadlineMs[deadline]),
     scheduledTaken: Math.max(0, chargesMade - 1),
     chargesMade,
-    lastAttemptAt: chargesMade === 0 ? null : NOW,
+    lastAttemptAt: NOW,
   };
 }
 
@@ -196,8 +196,7 @@ function folded(lines: VerdictLine[]): VerdictLine[] {
     const own = lines.filter((line) => line.history === history);
     return allAlike(own) ? own.slice(0, 1).map((line) => ({ ...line, deadline: 'any' as const })) : own;
   });
-  const all = byHistory.length === HISTORY_NAMES.length && allAlike(byHistory);
-  return all ? byHistory.slice(0, 1).map((line) => ({ ...line, history: 'any' as const })) : byHistory;
+  return allAlike(byHistory) ? byHistory.slice(0, 1).map((line) => ({ ...line, history: 'any' as const })) : byHistory;
 }
 
 function allAlike(lines: VerdictLine[]): boolean {

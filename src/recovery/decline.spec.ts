@@ -80,9 +80,13 @@ describe('routing by code', () => {
     expect(routeDecline(signals({ declineCode: code }))).toMatchObject({
       code,
       bucket: 'blended',
+      scope: 'debt',
       firstStep: 'queue',
       group: 'unlisted',
+      recommendedAction: 'retry_later',
       finalAction: 'request_card_update',
+      neverCharge: false,
+      stopsCard: false,
       listed: false,
       rule: rule('unlisted_code'),
     });

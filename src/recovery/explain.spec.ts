@@ -78,12 +78,13 @@ describe('an explanation', () => {
 
   it('names the first charge’s rule, and weighs everything as at the last charge made', () => {
     const signals = { declineCode: 'insufficient_funds', brand: 'mastercard', networkAdviceCode: '24' };
-    const told = explain(signals, { attempts: 2 });
+    const told = explain(signals, { attempts: 3 });
     expect(told.made.map(({ number, rule }) => [number, rule])).toEqual([
       [1, 'initial'],
       [2, 'scheduled:funds'],
+      [3, 'scheduled:funds'],
     ]);
-    const lastMs = told.made[1]?.at.getTime() ?? 0;
+    const lastMs = told.made[2]?.at.getTime() ?? 0;
     const says = told.weighed.find((one) => one.rule === 'network_wait')?.says;
     expect(says).toBe(`not before ${new Date(lastMs + 3_600_000).toISOString()} (1 h)`);
   });

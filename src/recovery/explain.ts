@@ -4,7 +4,7 @@ import { routeDecline } from './decline.js';
 import type { Decision, DeclineSignals, Policy, Route, RoundFacts, Rule } from './facts.js';
 import { decideFirstStep, type FirstStepDecision, stateAfterFirstStep } from './first-step.js';
 import { endReasonOf, stateOf } from './lifecycle.js';
-import { type LimitHold, limitsFreeAt, type SeenAttempt } from './network-limits.js';
+import { type LimitHold, limitOptionsOf, limitsFreeAt, type SeenAttempt } from './network-limits.js';
 import { rule } from './rules.js';
 import { defaultDeadline } from './schedule.js';
 import { networkOf } from './signals.js';
@@ -79,7 +79,8 @@ export function explainDecision(facts: ExplainFacts): Explanation {
   }
   const made = [...story.made];
   const weighed = weighRules({ ...weighedFacts(story, route), decision });
-  const after = { state: stateOf(decision), endReason: endReasonOf(decision), detail: detailOf(decision) };
+  // No end of a declined charge needs its detail told: the end reason implies it.
+  const after = { state: stateOf(decision), endReason: endReasonOf(decision), detail: null };
   const advice = adviceFor({ ...after, route, charges: made.length });
   const readFirst = route.scope === 'read_first';
   return { decision, route, readFirst, advice, weighed, made, ...playOn(story, decision) };
@@ -164,9 +165,8 @@ function charge(story: Story, at: Date, by: string, scheduled = story.made.lengt
 }
 
 function holdOf(facts: ExplainFacts, made: Instant[], at: Date): LimitHold | null {
-  const { visaReattemptsMax } = facts.policy;
-  const options = visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
-  return limitsFreeAt(seenAttempts(facts, made), networkOf(facts.signals, facts), AMOUNT, at, options);
+  const network = networkOf(facts.signals, facts);
+  return limitsFreeAt(seenAttempts(facts, made), network, AMOUNT, at, limitOptionsOf(facts.policy));
 }
 
 function seenAttempts({ signals }: ExplainFacts, made: Instant[]): SeenAttempt[] {
@@ -179,8 +179,4 @@ function playOn(story: Story, decision: Decision): { next: Instant[]; end: Decis
   let last = decision;
   while (last.kind === 'retry') last = charge(story, last.dueAt, last.rule.name);
   return { next: story.made.slice(made), end: last };
-}
-
-function detailOf(decision: Decision): string | null {
-  return decision.kind === 'failed' ? decision.detail : null;
 }

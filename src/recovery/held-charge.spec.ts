@@ -44,6 +44,18 @@ describe('a charge that is due while a limit of the network is full', () => {
     expect(decision).toMatchObject({ kind: 'retry', dueAt: after(5 * HOUR_MS), rule: RULE });
   });
 
+  it('asked for by hand is told as one attempt more at least, where the slots leave none', () => {
+    const command = held(after(5 * HOUR_MS), { scheduled: false });
+    expect(decideHeldCharge(command)).toMatchObject({ attemptsRemaining: 3 });
+    const spent = { ...command, round: { ...command.round, chargesMade: command.policy.attemptsMax } };
+    expect(decideHeldCharge(spent)).toMatchObject({ kind: 'retry', attemptsRemaining: 1 });
+  });
+
+  it('asked for by hand, and free only at the very deadline, ends', () => {
+    const command = held(defaultDeadline(after(-3 * DAY_MS)), { scheduled: false });
+    expect(decideHeldCharge(command)).toMatchObject({ kind: 'failed', endReason: 'exhausted' });
+  });
+
   it.each([true, false])('a limit that never frees ends it; scheduled %s', (scheduled) => {
     expect(decideHeldCharge(held(null, { scheduled }))).toEqual({
       kind: 'failed',

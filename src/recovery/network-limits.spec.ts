@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { buildLimitTables, LIMIT_TABLES } from './limit-tables.js';
 import { DAY_MS, HOUR_MS } from './local-time.js';
-import { type LimitHold, limitsFreeAt, type SeenAttempt, weighLimits } from './network-limits.js';
+import { type LimitHold, limitOptionsOf, limitsFreeAt, type SeenAttempt, weighLimits } from './network-limits.js';
 import { parseTable } from './table-file.js';
 
 const NOW = new Date('2026-06-03T09:00:00Z');
@@ -48,6 +48,7 @@ describe('Visa', () => {
     expect(set(15, 15)).toBeNull();
     expect(set(15, 16)).not.toBeNull();
     for (const cap of [14, 21, 17.5, Number.NaN]) expect(() => set(cap, 1)).toThrow(RangeError);
+    expect([limitOptionsOf({ visaReattemptsMax: 18 }), limitOptionsOf({})]).toEqual([{ reattemptsMax: 18 }, {}]);
     expect(() => set(14, 1)).toThrow('reattemptsMax must be a whole number from 15 to 20.');
   });
 

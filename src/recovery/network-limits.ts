@@ -1,4 +1,4 @@
-import type { Rule } from './facts.js';
+import type { Policy, Rule } from './facts.js';
 import { LIMIT_TABLES, type NetworkFeeRow, type NetworkLimit } from './limit-tables.js';
 import { HOUR_MS } from './local-time.js';
 import { rule } from './rules.js';
@@ -56,6 +56,11 @@ export interface LimitOptions {
   reattemptsMax?: number;
   /** The card was issued in another country than the merchant's: dearer at Visa. */
   crossBorder?: boolean;
+}
+
+/** What a recovery's policy says about the limits: the table's figures where it says nothing. */
+export function limitOptionsOf({ visaReattemptsMax }: Pick<Policy, 'visaReattemptsMax'>): LimitOptions {
+  return visaReattemptsMax === undefined ? {} : { reattemptsMax: visaReattemptsMax };
 }
 
 /** Visa's own cap is 20 re-attempts in 30 days since 2025; most processors still print 15. */

@@ -53,6 +53,33 @@ describe('the next charge', () => {
     expect(due(next)).toBe('2026-06-13T10:00:00.000Z');
   });
 
+  it('waits for the last day on which the banks of the card’s country work', () => {
+    const thursday = new Date('2027-05-27T09:00:00Z');
+    const dueIn = (bankCountry: string | null) =>
+      due(nextCharge(policyWith({ bankCountry }), 'funds', roundWith({ openedAt: thursday }), at(thursday)));
+    // Sunday the 30th. Memorial Day is the last Monday of May: American banks worked last on Friday, so the 1st is next.
+    expect(dueIn(null)).toBe('2027-05-31T10:00:00.000Z');
+    expect(dueIn('US')).toBe('2027-06-01T10:00:00.000Z');
+  });
+
+  it('is named after its group', () => {
+    expect(nextCharge(policyWith(), 'funds', roundWith(), at()).rule.name).toBe('scheduled:funds');
+  });
+
+  it('may fall on the very hour before the deadline, with its shift or without, and not a millisecond later', () => {
+    const shifted = Date.parse('2026-06-12T10:00:00.000Z');
+    const plain = Date.parse('2026-06-11T10:00:00.000Z');
+    const monday = new Date('2026-06-08T09:00:00Z');
+    const endingAt = (lastMs: number) => {
+      const deadlineAt = new Date(lastMs + HOUR_MS);
+      return due(nextCharge(policyWith(), 'funds', roundWith({ openedAt: monday, deadlineAt }), at(monday)));
+    };
+    expect(endingAt(shifted)).toBe('2026-06-12T10:00:00.000Z');
+    expect(endingAt(shifted - 1)).toBe('2026-06-11T10:00:00.000Z');
+    expect(endingAt(plain)).toBe('2026-06-11T10:00:00.000Z');
+    expect(endingAt(plain - 1)).toBe('exhausted');
+  });
+
   it('takes the slots of the group one after another', () => {
     const policy = policyWith();
     const taken = [0, 1, 2].map((scheduledTaken) =>

@@ -1,6 +1,6 @@
 import type { DeclineSignals, FirstStep, Policy, Route, RoundFacts, Rule } from './facts.js';
 import { HOUR_MS } from './local-time.js';
-import { type SeenAttempt, weighLimits } from './network-limits.js';
+import { limitOptionsOf, type SeenAttempt, weighLimits } from './network-limits.js';
 import { placementWords } from './placement-words.js';
 import { rule, type RuleName } from './rules.js';
 import { nextCharge, type NextCharge } from './schedule.js';
@@ -101,8 +101,7 @@ function policyRules({ policy, route, now }: WeighedFacts): Unranked[] {
 }
 
 function limitRules({ seen, signals, paymentMethodType, amount, now, policy }: WeighedFacts): Unranked[] {
-  const options = policy.visaReattemptsMax === undefined ? {} : { reattemptsMax: policy.visaReattemptsMax };
-  const weights = weighLimits(seen, networkOf(signals, { paymentMethodType }), amount, now, options);
+  const weights = weighLimits(seen, networkOf(signals, { paymentMethodType }), amount, now, limitOptionsOf(policy));
   return weights.map(({ limit, used, fullAt, hold }) => {
     const frees = hold?.freeAt ? `full until ${hold.freeAt.toISOString()}` : 'never again';
     const says = `${used} of ${fullAt}: ${hold === null ? 'allows it' : frees}`;
