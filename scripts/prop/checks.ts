@@ -12,6 +12,9 @@ const MONTH_DECLINES_MAX = 34;
 const CEILING = 15;
 const DEBIT_REPRESENTMENTS_MAX = 2;
 
+/** Visa's category 1, as far as the histories send it: in any spelling. */
+const CATEGORY_1: ReadonlySet<string> = new Set(['14', '43', '7', 'r3']);
+
 function broken(property: string, facts: object): never {
   throw new Error(`${property}: ${JSON.stringify(facts)}`);
 }
@@ -34,6 +37,7 @@ export function checkLimits(history: History, known: readonly SeenAttempt[], our
     checkStops(known, ours);
     return;
   }
+  if (brand === 'visa') checkNever(known, ours);
   checkWindows(withoutFirst(ofAmount), ours, 30 * DAY_MS, history.policy.visaReattemptsMax ?? CEILING);
 }
 
@@ -58,6 +62,12 @@ function checkWindows(declines: readonly SeenAttempt[], ours: SeenAttempt, lengt
     if (inside > max)
       broken(`${inside} declines in a window of ${lengthMs / HOUR_MS} h`, { times: times(declines), ours: ours.at });
   }
+}
+
+/** A card that Visa's category 1 refused, on whichever debt, is never charged again. */
+function checkNever(known: readonly SeenAttempt[], ours: SeenAttempt): void {
+  const never = known.find(({ declined, networkDeclineCode }) => declined && CATEGORY_1.has(networkDeclineCode ?? ''));
+  if (never) broken('a card was charged after category 1', { never, ours: ours.at });
 }
 
 function checkStops(known: readonly SeenAttempt[], ours: SeenAttempt): void {

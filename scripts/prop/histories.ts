@@ -93,6 +93,11 @@ const foreignAttempt = fc.record({
     { weight: 60, arbitrary: fc.constant(null) },
     { weight: 1, arbitrary: fc.constant('03') },
   ),
+  // Visa's category 1, in the spellings that merchants send.
+  networkDeclineCode: fc.oneof(
+    { weight: 60, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: oneOf(['43', '7', 'r3']) },
+  ),
 });
 
 /** Charges of this card before, and by another clock up to a day ahead. */
@@ -137,6 +142,7 @@ function attemptOf(one: Raw['foreign'][number][1], at: Date): SeenAttempt {
     amountMinor: one.sameAmount ? AMOUNT.amountMinor : 990,
     currency: AMOUNT.currency,
     networkAdviceCode: one.networkAdviceCode,
+    networkDeclineCode: one.networkDeclineCode,
     ofThisDebt: false,
   };
 }
