@@ -46,7 +46,14 @@ export class FrozenClock {
       },
     );
     if (taken.rowCount !== 1) throw conflict('clock_moving', 'the clock of this client is being moved already');
-    return new FrozenClock(parts, client, at, [until]);
+    const frozen = new FrozenClock(parts, client, at, [until]);
+    try {
+      await frozen.inTurn(() => frozen.setGatewayClock(frozen.offsetAt(at), true));
+    } catch (error) {
+      await frozen.release();
+      throw error;
+    }
+    return frozen;
   }
 
   /** Lets it stand at a later instant, at the gateway too. @throws {DomainError} 409 `clock_moving` once it is another's. */
@@ -59,7 +66,7 @@ export class FrozenClock {
         values: [this.client.id, this.held, offsetMs, at, until],
       }));
       this.at = at;
-      await this.setGatewayClock(offsetMs);
+      await this.setGatewayClock(offsetMs, true);
     });
   }
 
@@ -73,17 +80,19 @@ export class FrozenClock {
                WHERE id = $1 AND clock_frozen_until = ANY($2::timestamptz[])`,
         values: [this.client.id, this.held, offsetMs],
       });
-      await this.setGatewayClock(offsetMs);
+      this.at = at;
+      await this.setGatewayClock(offsetMs, false);
     });
   }
 
   private async renew(): Promise<void> {
-    const renewed = this.inTurn(() =>
-      this.hold((until) => ({
+    const renewed = this.inTurn(async () => {
+      await this.hold((until) => ({
         text: `UPDATE clients SET clock_frozen_until = $3 WHERE id = $1 AND clock_frozen_until = ANY($2::timestamptz[])`,
         values: [this.client.id, this.held, until],
-      })),
-    );
+      }));
+      await this.setGatewayClock(this.offsetAt(this.at), true);
+    });
     // One that fails is repeated in four seconds; what a lost clock would tell is told by the next guarded write.
     await renewed.catch(() => undefined);
   }
@@ -113,7 +122,11 @@ export class FrozenClock {
     return Math.max(0, at.getTime() - this.parts.clock.now().getTime());
   }
 
-  private async setGatewayClock(offsetMs: number): Promise<void> {
-    if (this.client.gatewayProvider === 'test') await this.parts.gateway.setClock(this.client.id, offsetMs);
+  /** The gateway dates its charges by the same clock: one that ticked on would date them later than we do. */
+  private async setGatewayClock(offsetMs: number, stands: boolean): Promise<void> {
+    if (this.client.gatewayProvider !== 'test') return;
+    const [until] = this.held;
+    const standing = stands && until !== undefined ? { at: this.at, until } : null;
+    await this.parts.gateway.setClock(this.client.id, offsetMs, standing);
   }
 }

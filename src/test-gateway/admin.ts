@@ -66,10 +66,19 @@ export class TestGatewayAdmin {
     return { secretKey };
   }
 
-  /** Sets how far the account's clock is ahead of real time, in milliseconds. Debits that fall due end at once. */
-  async setClock(accountId: string, offsetMs: number): Promise<void> {
-    const text = 'UPDATE test_gateway.accounts SET clock_offset_ms = $2 WHERE account_id = $1';
-    const moved = await this.pool.query(text, [accountId, Math.round(offsetMs)]);
+  /**
+   * Sets how far the account's clock is ahead of real time, in milliseconds, and where it stands still until then.
+   * Debits that fall due end at once.
+   */
+  async setClock(
+    accountId: string,
+    offsetMs: number,
+    standing: { at: Date; until: Date } | null = null,
+  ): Promise<void> {
+    const text = `UPDATE test_gateway.accounts SET clock_offset_ms = $2, clock_frozen_at = $3, clock_frozen_until = $4
+      WHERE account_id = $1`;
+    const values = [accountId, Math.round(offsetMs), standing?.at ?? null, standing?.until ?? null];
+    const moved = await this.pool.query(text, values);
     if (moved.rowCount !== 1) throw new Error(`The test gateway has no account ${accountId}.`);
     await settleDue(this.parts, accountId);
   }

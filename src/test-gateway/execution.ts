@@ -2,6 +2,7 @@ import { DatabaseError, type Pool, type PoolClient, type QueryConfig } from 'pg'
 
 import type { Clock } from '../platform/clock.js';
 import type { Random } from '../platform/random.js';
+import { accountNow } from './account-work.js';
 import { expanded } from './expand.js';
 import type { FormParts } from './form-body.js';
 import { isAlive, keepAnswer, keyInUse, keyUse, refuseOtherUse, type KeptAnswer, type KeyUse } from './idempotency.js';
@@ -88,7 +89,7 @@ async function readOnly(
 ): Promise<Result> {
   const [found] = await flight(client, [openingQuery(parts, request, null)]);
   try {
-    const opening = openingFrom(found?.rows[0], parts, request);
+    const opening = openingFrom(found?.rows[0], request);
     if (opening.settlementDue && maySettle) return { settleFirst: opening.accountId };
     const uow = unitOfWork(parts, client, opening, request);
     return answerOf(await run(uow, request));
@@ -108,7 +109,7 @@ async function changing(
   const use = key === null ? null : keyUse(key, request.path, request.form);
   const [, found, kept] = await flight(client, [BEGIN, openingQuery(parts, request, key), keptQuery(request, key)]);
   try {
-    const opening = openingFrom(found?.rows[0], parts, request);
+    const opening = openingFrom(found?.rows[0], request);
     if (key !== null && !opening.keyIsFree) throw keyInUse(key);
     const before = kept?.rows[0] as KeptAnswer | undefined;
     if (use && before && isAlive(before, opening.now)) {
@@ -174,9 +175,9 @@ const CALLED_ACCOUNT = `test_gateway.secret_keys k JOIN test_gateway.accounts a
 function openingQuery(parts: GatewayParts, request: GatewayRequest, key: string | null): QueryConfig {
   return {
     name: 'test_gateway_open',
-    text: `SELECT a.account_id, a.clock_offset_ms, a.endpoints > 0 AS has_endpoints,
+    text: `SELECT a.account_id, ${accountNow('$3')} AS now, a.endpoints > 0 AS has_endpoints,
         EXISTS (SELECT 1 FROM test_gateway.settlements s WHERE s.account_id = a.account_id
-          AND s.due_at <= $3::timestamptz + a.clock_offset_ms * interval '1 millisecond') AS settlement_due,
+          AND s.due_at <= ${accountNow('$3')}) AS settlement_due,
         $2::text IS NULL OR pg_try_advisory_xact_lock(hashtextextended(a.account_id || '/' || $2, 41)) AS key_is_free,
         set_config('lock_timeout', '5s', true)
       FROM ${CALLED_ACCOUNT} WHERE k.key_hash = $1`,
@@ -196,15 +197,11 @@ function keptQuery(request: GatewayRequest, key: string | null): QueryConfig {
   };
 }
 
-function openingFrom(
-  row: Record<string, unknown> | undefined,
-  { clock }: GatewayParts,
-  { stripeAccount }: GatewayRequest,
-): Opening {
+function openingFrom(row: Record<string, unknown> | undefined, { stripeAccount }: GatewayRequest): Opening {
   if (!row) throw stripeAccount === null ? unauthorized('Invalid API Key provided.') : accountInvalid(stripeAccount);
   return {
     accountId: String(row.account_id),
-    now: new Date(clock.now().getTime() + Number(row.clock_offset_ms)),
+    now: row.now as Date,
     hasEndpoints: row.has_endpoints === true,
     settlementDue: row.settlement_due === true,
     keyIsFree: row.key_is_free === true,

@@ -16,6 +16,13 @@ CREATE TABLE IF NOT EXISTS test_gateway.accounts (
   endpoints integer NOT NULL DEFAULT 0 CHECK (endpoints >= 0),
   created_at timestamptz NOT NULL
 );
+-- While a client's clock is walked it stands still, and its account's with it. Altered once, not at each start: the lock
+-- that this takes waits for every transaction on the table.
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'test_gateway.accounts'::regclass AND attname = 'clock_frozen_at') THEN
+    ALTER TABLE test_gateway.accounts ADD COLUMN clock_frozen_at timestamptz, ADD COLUMN clock_frozen_until timestamptz;
+  END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS test_gateway.secret_keys (
   key_hash bytea PRIMARY KEY CHECK (length(key_hash) = 32),

@@ -58,6 +58,23 @@ describe('the gateway’s state', () => {
     expect(Number(entry?.at) - Date.now()).toBeGreaterThan(86_000_000);
   });
 
+  it('has a clock that stands where it is told to, until it is let go or its holder is given up', async () => {
+    const account = await own.newAccount();
+    const payment = await newPayment(account);
+    const at = new Date(Date.now() + 86_400_000);
+    const standing = (forMs: number) => ({ at, until: new Date(Date.now() + forMs) });
+    const ledgerAt = async () => {
+      await refusalOf(charge(account, payment.id, 'pm_test_do_not_honor'));
+      return (await own.admin.ledger(account.accountId)).at(-1)?.at;
+    };
+    await own.admin.setClock(account.accountId, 86_400_000, standing(60_000));
+    expect([await ledgerAt(), await ledgerAt()]).toEqual([at, at]);
+    await own.admin.setClock(account.accountId, 86_400_000, standing(-1));
+    expect(Number(await ledgerAt())).toBeGreaterThan(at.getTime());
+    await own.admin.setClock(account.accountId, 2 * 86_400_000);
+    expect(Number(await ledgerAt())).toBeGreaterThan(at.getTime() + 86_000_000);
+  });
+
   it('is prepared by any number of processes at once', async () => {
     await Promise.all([1, 2, 3].map(() => prepareTestGateway(own.pool)));
     expect((await own.newAccount()).secretKey).toMatch(/^sk_test_[0-9a-f]{48}$/);

@@ -173,6 +173,15 @@ describe('Mastercard', () => {
   });
 });
 
+it('a charge on a clock that is walked has one time: the gateway dates it as we do, and counts its windows as we do', async () => {
+  const { body } = await merchant.execute({ paymentMethodToken: VISA });
+  await merchant.advanceTo(later(body.createdAt, 40 * DAY_MS));
+  const retries = (await merchant.ledger()).slice(1).map(({ at }) => new Date(at).toISOString());
+  expect(retries).toHaveLength(3);
+  const { attempts } = await merchant.status(body.transactionId);
+  expect(retries).toEqual(attempts.slice(1).map(({ endedAt }) => endedAt));
+});
+
 describe('a command on a card whose limit is full', () => {
   it('retry is refused with the rule and the time it frees; a new card is charged at once', async () => {
     const { body } = await merchant.execute({

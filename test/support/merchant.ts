@@ -24,6 +24,7 @@ export interface AttemptBody extends JsonObject {
   number: number;
   outcome: string;
   at: string;
+  endedAt: string | null;
 }
 
 export interface StatusBody extends JsonObject {
