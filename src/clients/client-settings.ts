@@ -52,7 +52,7 @@ export interface ClientPolicy {
   firstCharge?: 'auto' | 'now' | 'scheduled';
   /** Rows of the merchant's own in place of the preset's. */
   schedule?: OwnSchedule;
-  /** Local hours in which nothing is charged. */
+  /** Local hours in which no scheduled charge is made. */
   blackoutHours?: BlackoutHours[];
   /** 15–20 re-attempts in 30 days. */
   visaReattemptsMax?: number;

@@ -3,7 +3,7 @@ import { DAY_MS, HOUR_MS, instantOf, wallAt, type WallMs } from './local-time.js
 export const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 export type Weekday = (typeof WEEKDAYS)[number];
 
-/** Local hours in which nothing is charged. */
+/** Local hours in which no scheduled charge is made. */
 export interface BlackoutHours {
   /** First local hour without charges, 0 to 23. */
   from: number;

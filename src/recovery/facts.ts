@@ -90,7 +90,7 @@ export interface Policy {
   firstCharge: 'auto' | 'now' | 'scheduled';
   /** Whose bank holidays count for the last business day: ISO 3166 alpha-2; null or left out: weekends only. */
   bankCountry?: string | null;
-  /** Local hours of the merchant's own in which nothing is charged; none when left out. */
+  /** Local hours of the merchant's own in which no scheduled charge is made; none when left out. */
   blackoutHours?: readonly BlackoutHours[];
   /** Visa's cap of re-attempts in 30 days, 15 to 20; the table's figure when left out. */
   visaReattemptsMax?: number;

@@ -278,5 +278,11 @@ describe('a charge that is answered with a code no table knows', () => {
     expect(body).toMatchObject({ state: 'queued', declineCode: 'zz_77' });
     expect(await timelineRules(body.transactionId)).toContain('unlisted_code');
     expect(await world.alertsOf(merchant.clientId)).toContain('unlisted_decline_code');
+    const { rows } = await world.database.query(
+      `SELECT inputs ->> 'declineCode' AS code, count(*)::int AS times
+       FROM recovery_events WHERE rule = 'unlisted_code' AND client_id = $1 GROUP BY 1`,
+      [merchant.clientId],
+    );
+    expect(rows).toEqual([{ code: 'zz_77', times: 1 }]);
   });
 });
