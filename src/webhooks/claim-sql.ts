@@ -56,30 +56,34 @@ const DUE = `
     WHERE NOT t.is_probe OR t.id IN (SELECT id FROM probes)
     ORDER BY x.next_try_at LIMIT $5)`;
 
+// What the success takes back will never be sent, so nothing waits for it.
+const IS_AHEAD = `
+  a.status IN ('held', 'pending') AND a.delivered_at IS NULL AND u.delivered_at IS NULL
+  AND (a.event_sequence, a.event_id) < (u.event_sequence, u.event_id)
+  AND NOT (e.type = 'recovery.success' AND ${UNLEASED('a')} AND (
+    SELECT ${asksCustomer('ae')} FROM webhook_events ae WHERE ae.client_id = a.client_id AND ae.id = a.event_id))`;
+
+// Of all that stands in one line, in one look: whether something is still ahead, and the last number that was given.
 const JUDGED = `
   judged AS MATERIALIZED (
-    SELECT u.client_id, u.id, e.type, e.body, ahead.look_again_at, p.failing_since IS NOT NULL AS is_failing,
+    SELECT u.client_id, u.id, e.type, e.body, line.look_again_at, line.last_sequence, p.failing_since IS NOT NULL AS is_failing,
       CASE WHEN p.deleted_at IS NOT NULL THEN 'endpoint_deleted'
            WHEN NOT p.enabled THEN 'endpoint_disabled'
            WHEN ${asksCustomer('e')} AND u.delivered_at IS NULL AND debt_is_settled(u.client_id, u.recovery_id)
              THEN 'superseded'
-           WHEN ahead.look_again_at IS NOT NULL THEN 'in_line'
+           WHEN line.look_again_at IS NOT NULL THEN 'in_line'
            ELSE 'claimed' END AS fate
     FROM due u
     JOIN webhook_events e ON e.client_id = u.client_id AND e.id = u.event_id
     JOIN webhook_endpoints p ON p.client_id = u.client_id AND p.id = u.endpoint_id
     CROSS JOIN LATERAL (
-      SELECT max(CASE WHEN NOT ${UNLEASED('a')} THEN $1::timestamptz + ${LOOK_AGAIN}
-                      WHEN a.status = 'held' THEN $1::timestamptz + ${LOOK_AGAIN_WHILE_HELD}
-                      ELSE greatest(a.next_try_at, $1::timestamptz + ${LOOK_AGAIN}) END) AS look_again_at
+      SELECT max(a.endpoint_sequence) AS last_sequence,
+        max(CASE WHEN NOT ${UNLEASED('a')} THEN $1::timestamptz + ${LOOK_AGAIN}
+                 WHEN a.status = 'held' THEN $1::timestamptz + ${LOOK_AGAIN_WHILE_HELD}
+                 ELSE greatest(a.next_try_at, $1::timestamptz + ${LOOK_AGAIN}) END) FILTER (WHERE ${IS_AHEAD}) AS look_again_at
       -- OFFSET keeps these three together, so that even a plan made over empty tables takes the index that has all of them.
       FROM (SELECT * FROM webhook_deliveries x
-            WHERE x.client_id = u.client_id AND x.recovery_id = u.recovery_id AND x.endpoint_id = u.endpoint_id OFFSET 0) a
-      JOIN webhook_events ae ON ae.client_id = a.client_id AND ae.id = a.event_id
-      WHERE a.status IN ('held', 'pending') AND a.delivered_at IS NULL AND u.delivered_at IS NULL
-        AND (a.event_sequence, a.event_id) < (u.event_sequence, u.event_id)
-        -- What the success takes back will never be sent, so nothing waits for it.
-        AND NOT (e.type = 'recovery.success' AND ${asksCustomer('ae')} AND ${UNLEASED('a')})) ahead)`;
+            WHERE x.client_id = u.client_id AND x.recovery_id = u.recovery_id AND x.endpoint_id = u.endpoint_id OFFSET 0) a) line)`;
 
 /**
  * Takes due deliveries, a few of each endpoint, and judges each anew: $1 real now, $2 how many of an endpoint that is
@@ -87,7 +91,8 @@ const JUDGED = `
  * $6 how many failing endpoints may have a turn. An endpoint that asked for a pause, or whose breaker is open, has none.
  * Judged are: whether its endpoint still wants anything; whether what it asks of the customer is still true; whether an
  * earlier event of the same recovery is still on its way to the same endpoint. What is claimed is returned with its body,
- * endpoint by endpoint; what the endpoints themselves hold comes with the first row of each.
+ * endpoint by endpoint; what the endpoints themselves hold comes with the first row of each. The body comes in base64, which is
+ * a third shorter than PostgreSQL's own way to write bytes, and quicker to read.
  */
 export const CLAIM_DUE = `
   WITH RECURSIVE ${ENDPOINTS_WAITING}, ${HEADS}, ${DUE}, ${JUDGED},
@@ -98,14 +103,12 @@ export const CLAIM_DUE = `
       lease_until = CASE j.fate WHEN 'claimed' THEN clock_timestamp() + ${LEASE} END,
       lease_token = d.lease_token + 1,
       try_count = d.try_count + CASE j.fate WHEN 'claimed' THEN 1 ELSE 0 END,
-      endpoint_sequence = CASE WHEN j.fate = 'claimed' AND d.recovery_id IS NOT NULL THEN coalesce(d.endpoint_sequence, 1 + coalesce(
-        (SELECT max(s.endpoint_sequence) FROM webhook_deliveries s
-         WHERE s.client_id = d.client_id AND s.endpoint_id = d.endpoint_id AND s.recovery_id = d.recovery_id), 0))
-        ELSE d.endpoint_sequence END,
+      endpoint_sequence = CASE WHEN j.fate = 'claimed' AND d.recovery_id IS NOT NULL
+        THEN coalesce(d.endpoint_sequence, 1 + coalesce(j.last_sequence, 0)) ELSE d.endpoint_sequence END,
       updated_at = $1
     FROM judged j WHERE d.client_id = j.client_id AND d.id = j.id
     RETURNING d.client_id, d.id, d.event_id, d.endpoint_id, d.recovery_id, d.lease_token, d.try_count, d.schedule_step,
-      d.endpoint_sequence, d.next_try_at, j.fate, j.type, CASE j.fate WHEN 'claimed' THEN j.body END AS body, j.is_failing,
+      d.endpoint_sequence, d.next_try_at, j.fate, j.type, CASE j.fate WHEN 'claimed' THEN encode(j.body, 'base64') END AS body, j.is_failing,
       EXISTS (SELECT FROM probes b WHERE b.id = d.endpoint_id) AS is_probe),
   -- The probe is out: nobody sends another one while its lease lasts.
   probing AS (

@@ -15,7 +15,14 @@ import {
 } from './delivery-view.js';
 import { Dispatcher } from './dispatcher.js';
 import { DELIVERY_STATUSES, type DeliveriesQuery, type DeliveryStatus, type SummaryQuery } from './endpoint.dto.js';
-import { COUNT_BY_STATUS, COUNT_PREVENTED, listDeliveries, QUEUE_AGAIN, READ_DELIVERY } from './delivery-log-sql.js';
+import {
+  COUNT_BY_STATUS,
+  COUNT_PREVENTED,
+  listDeliveries,
+  QUEUE_AGAIN,
+  READ_DELIVERY,
+  READ_TRIES,
+} from './delivery-log-sql.js';
 
 const SUMMARY_MS = 30 * 86_400_000;
 
@@ -55,11 +62,7 @@ export class DeliveriesService {
     return this.transaction(clientId, async (tx) => {
       const row = await findRow(tx, clientId, id);
       if (!row) throw unknown();
-      const { rows } = await tx.query<TryRow>({
-        text: `SELECT number, at, duration_ms, status, error FROM webhook_tries
-               WHERE client_id = $1 AND delivery_id = $2 ORDER BY number`,
-        values: [clientId, id],
-      });
+      const { rows } = await tx.query<TryRow>({ text: READ_TRIES, values: [clientId, id] });
       return { ...deliveryView(row), tries: rows.map(tryView) };
     });
   }

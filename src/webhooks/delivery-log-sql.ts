@@ -12,6 +12,17 @@ const SELECT = `
 /** $1 client, $2 delivery. */
 export const READ_DELIVERY = `${SELECT} WHERE d.client_id = $1 AND d.id = $2`;
 
+/**
+ * Every try of a delivery, the one by which it was first received among them: $1 client, $2 delivery. That one is in both
+ * places where its result was written twice, as nobody knew whether the first time stood.
+ */
+export const READ_TRIES = `
+  SELECT number, at, duration_ms, status, error FROM webhook_tries WHERE client_id = $1 AND delivery_id = $2
+  UNION
+  SELECT receipt_number, receipt_at, receipt_ms, receipt_status, NULL FROM webhook_deliveries
+  WHERE client_id = $1 AND id = $2 AND receipt_number IS NOT NULL
+  ORDER BY number`;
+
 /** A page of the log, newest first: only the filters that were given are in the statement, so each finds its index. */
 export function listDeliveries(clientId: string, query: DeliveriesQuery, limit: number): Statement {
   const filters: [string, unknown][] = [

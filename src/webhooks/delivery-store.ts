@@ -154,7 +154,8 @@ interface ClaimRow extends Record<string, unknown> {
   schedule_step: number;
   endpoint_sequence: string | null;
   type: EventType;
-  body: Buffer | null;
+  /** In base64. */
+  body: string | null;
   /** Of the endpoint, as the next four: null but in its first row. */
   url: string | null;
   secret_sealed: Buffer | null;
@@ -172,7 +173,7 @@ function claimedFrom(rows: readonly ClaimRow[]): ClaimedDelivery[] {
   for (const row of rows) {
     endpoint = endpointFrom(row) ?? endpoint;
     if (endpoint?.id !== row.endpoint_id) throw new Error('the first row of an endpoint tells what it holds');
-    if (row.body !== null) claimed.push(deliveryFrom(row, row.body, endpoint));
+    if (row.body !== null) claimed.push(deliveryFrom(row, Buffer.from(row.body, 'base64'), endpoint));
   }
   return claimed;
 }

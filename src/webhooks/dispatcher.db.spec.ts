@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 
 import { assertSigned, Receiver } from '../../test/support/receiver.js';
 import { WebhookRoom } from '../../test/support/webhook-room.js';
+import { READ_TRIES } from './delivery-log-sql.js';
 import { IN_FLIGHT_UNPROVEN } from './sending-window.js';
 
 describe('the dispatcher', () => {
@@ -73,10 +74,8 @@ describe('the dispatcher', () => {
     const [stored] = await room.sql<{ body: Buffer }>('SELECT body FROM webhook_events WHERE id = $1', eventIds);
     expect(webhook.bytes).toEqual(stored?.body);
     expect(delivery).toMatchObject({ try_count: 1, last_status: 200, last_error: null, next_try_at: null });
-    const tries = await room.sql('SELECT number, status, error FROM webhook_tries WHERE delivery_id = $1', [
-      delivery.id,
-    ]);
-    expect(tries).toEqual([{ number: 1, status: 200, error: null }]);
+    const tries = await room.sql(READ_TRIES, [clientId, delivery.id]);
+    expect(tries).toMatchObject([{ number: 1, status: 200, error: null }]);
   });
 
   it('tries again after about two seconds with the same id, the same bytes and a new signature', async () => {

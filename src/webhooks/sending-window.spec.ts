@@ -84,7 +84,7 @@ describe('SendingWindow', () => {
 
   it('claims ahead for one that answers fast, and not for one that is slow', () => {
     const fast = windowServing('a');
-    expect(fast.limits().rooms.get('a')).toBe(128);
+    expect(fast.limits().rooms.get('a')).toBe(256);
     const slow = new SendingWindow<Item>();
     slow.add(items('a', 1), slow.limits());
     slow.next();
@@ -103,16 +103,31 @@ describe('SendingWindow', () => {
     expect(started(window)).toHaveLength(7);
   });
 
-  it('asks for more when half of what a full endpoint was given is done', () => {
+  it('asks for more when a quarter of what a fast endpoint was given is done', () => {
     const window = windowServing('a');
     const limits = window.limits();
-    window.add(items('a', 128), limits);
+    window.add(items('a', 256), limits);
     const asked: boolean[] = [];
-    for (let sent = 0; sent < 128; sent += 1) {
+    for (let sent = 0; sent < 256; sent += 1) {
       window.next();
       asked.push(window.done('a', 1, true));
     }
     expect(asked.indexOf(true)).toBe(63);
+  });
+
+  it('asks for more when half of what a slow endpoint was given is done', () => {
+    const window = new SendingWindow<Item>();
+    window.add(items('a', 8), window.limits());
+    started(window);
+    const asked = Array.from({ length: 8 }, () => window.done('a', 9_000, true));
+    expect(asked.indexOf(true)).toBe(3);
+  });
+
+  it('claims so many at once that the first of them need not wait for long', () => {
+    const window = windowServing('a');
+    expect(window.limits().inAll).toBe(512);
+    for (let index = 0; index < 4; index += 1) window.add(items(`e${index}`, 200), window.limits());
+    expect(window.limits().inAll).toBe(224);
   });
 
   it('gives back what was claimed ahead for one that fails now', () => {

@@ -9,8 +9,12 @@ const IN_FLIGHT_WHILE_SILENT = 2;
 
 // Claimed ahead of sending is what an endpoint is expected to take within this time, so that no lease runs out in line.
 const AHEAD_MS = 1_000;
-const AHEAD_MAX = 120;
-const CLAIMED_MAX = 512;
+const AHEAD_MAX = 248;
+const CLAIMED_MAX = 1_024;
+// One claim takes so many at the most, for none is sent before all of them are there.
+const CLAIM_MAX = 512;
+// More is claimed in time: while the database works on a claim, a fast endpoint takes as many again.
+const ASK_AFTER = 64;
 
 interface Served<Item> {
   queue: Item[];
@@ -42,7 +46,7 @@ export class SendingWindow<Item extends { endpoint: { id: string }; isFailing: b
     return {
       perEndpoint: IN_FLIGHT_PER_ENDPOINT,
       rooms,
-      inAll: CLAIMED_MAX - this.queued - this.inFlight,
+      inAll: Math.min(CLAIM_MAX, CLAIMED_MAX - this.queued - this.inFlight),
       failing: Math.max(0, Math.floor((IN_FLIGHT_UNPROVEN - this.unproven) / IN_FLIGHT_WHILE_SILENT)),
     };
   }
@@ -101,7 +105,8 @@ export class SendingWindow<Item extends { endpoint: { id: string }; isFailing: b
     this.prove(each, well);
     each.tryMs = each.tryMs === null ? durationMs : each.tryMs * 0.8 + durationMs * 0.2;
     each.silent = !well;
-    return each.full && each.queue.length + each.inFlight <= claimable(each) / 2;
+    const most = claimable(each);
+    return each.full && each.queue.length + each.inFlight <= Math.max(most / 2, most - ASK_AFTER);
   }
 
   /** Takes back what stands in line for an endpoint that has just failed, but for the few that may go on probing it. */

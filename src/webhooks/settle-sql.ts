@@ -72,7 +72,10 @@ const ENDPOINTS = `
     WHERE w.is_well AND w.failing_told > 0 AND o.client_id = w.client_id AND o.resolved_at IS NULL
       AND o.dedupe_key IN (${health.TOLD_AFTER_DAYS.map((day) => `'webhook_endpoint_failing:' || w.endpoint_id || ':${day}'`).join(', ')}))`;
 
-/** What a result is to PostgreSQL: an array for each of these, $2 and on. JSON would cost it four times as much to read. */
+/**
+ * What a result is to PostgreSQL: an array for each of these, $2 and on. JSON would cost it four times as much to read. What
+ * is usual is null, and a column of nothing but nulls is sent as an empty array, which `unnest` fills up.
+ */
 const COLUMNS: readonly [name: string, type: string, of: (result: TryResult) => unknown][] = [
   ['client_id', 'text', ({ clientId }) => clientId],
   ['delivery_id', 'text', ({ deliveryId }) => deliveryId],
@@ -84,16 +87,20 @@ const COLUMNS: readonly [name: string, type: string, of: (result: TryResult) => 
   ['status', 'integer', ({ status }) => status],
   ['error', 'text', ({ error }) => error],
   ['response_excerpt', 'text', ({ responseExcerpt }) => responseExcerpt],
-  ['verdict', 'text', ({ verdict }) => verdict],
+  ['verdict', 'text', ({ verdict }) => (verdict === 'delivered' ? null : verdict)],
   ['next_try_at', 'timestamptz', ({ nextTryAt }) => nextTryAt],
-  ['is_throttle', 'boolean', ({ throttle }) => throttle !== null],
+  ['is_throttle', 'boolean', ({ throttle }) => (throttle === null ? null : true)],
   ['throttled_until', 'timestamptz', ({ throttle }) => throttle?.until ?? null],
-  ['is_probe', 'boolean', ({ isProbe }) => isProbe],
+  ['is_probe', 'boolean', ({ isProbe }) => (isProbe ? true : null)],
 ];
+
+/** True of the first try that was received. A ping's delivery, and one of an older release, has its row in the log. */
+const IS_RECEIPT = `j.verdict = 'delivered' AND d.delivered_at IS NULL`;
 
 /** The parameters of `SETTLE`. */
 export function settleValues(realNow: Date, results: readonly TryResult[]): unknown[] {
-  return [realNow, ...COLUMNS.map(([, , of]) => results.map(of))];
+  const columns = COLUMNS.map(([, , of]) => results.map(of));
+  return [realNow, ...columns.map((column) => (column.every((value) => value === null) ? [] : column))];
 }
 
 /**
@@ -103,7 +110,10 @@ export function settleValues(realNow: Date, results: readonly TryResult[]): unkn
  */
 export const SETTLE = `
   WITH results AS MATERIALIZED (
-    SELECT * FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
+    SELECT client_id, delivery_id, endpoint_id, lease_token, number, at, duration_ms, status, error, response_excerpt,
+      coalesce(verdict, 'delivered') AS verdict, next_try_at, coalesce(is_throttle, false) AS is_throttle, throttled_until,
+      coalesce(is_probe, false) AS is_probe
+    FROM unnest(${COLUMNS.map(([, type], index) => `$${index + 2}::${type}[]`).join(', ')})
       AS r (${COLUMNS.map(([name]) => name).join(', ')})),
   judged AS MATERIALIZED (
     SELECT r.*, r.verdict = 'retry' AND p.deleted_at IS NULL AND p.enabled AS goes_on,
@@ -119,19 +129,25 @@ export const SETTLE = `
                     ELSE j.ended_as END,
       next_try_at = CASE WHEN j.goes_on THEN j.next_try_at END,
       delivered_at = CASE j.verdict WHEN 'delivered' THEN coalesce(d.delivered_at, $1) ELSE d.delivered_at END,
+      receipt_number = CASE WHEN ${IS_RECEIPT} THEN j.number ELSE d.receipt_number END,
+      receipt_at = CASE WHEN ${IS_RECEIPT} THEN j.at ELSE d.receipt_at END,
+      receipt_ms = CASE WHEN ${IS_RECEIPT} THEN j.duration_ms ELSE d.receipt_ms END,
+      receipt_status = CASE WHEN ${IS_RECEIPT} THEN j.status ELSE d.receipt_status END,
       schedule_step = d.schedule_step + CASE j.verdict WHEN 'delivered' THEN 0 ELSE 1 END,
       last_status = coalesce(j.status, d.last_status), last_error = j.error, lease_until = NULL, updated_at = $1
     FROM judged j
     WHERE d.client_id = j.client_id AND d.id = j.delivery_id AND (d.lease_token = j.lease_token OR j.verdict = 'delivered')
       -- What is pending, in other words: those would invite the index of all that waits.
       AND d.next_try_at IS NOT NULL
-    RETURNING d.client_id, d.id, d.event_id, d.endpoint_id, d.recovery_id, d.event_sequence, d.status),
-  -- Also the try whose lease was lost; none of a delivery that retention has deleted meanwhile.
+    RETURNING d.client_id, d.id, d.event_id, d.endpoint_id, d.recovery_id, d.event_sequence, d.status, d.receipt_number),
+  -- Every try but the one that its delivery's row tells of. Also the try whose lease was lost; none of a delivery that
+  -- retention has deleted meanwhile.
   logged AS (
     INSERT INTO webhook_tries (client_id, delivery_id, number, at, duration_ms, status, error, response_excerpt)
-    SELECT client_id, delivery_id, number, at, duration_ms, status, error, response_excerpt FROM results r
-    WHERE (r.client_id, r.delivery_id) IN (SELECT client_id, id FROM settled)
-      OR EXISTS (SELECT FROM webhook_deliveries d WHERE d.client_id = r.client_id AND d.id = r.delivery_id)
+    SELECT r.client_id, r.delivery_id, r.number, r.at, r.duration_ms, r.status, r.error, r.response_excerpt
+    FROM results r LEFT JOIN settled s ON s.client_id = r.client_id AND s.id = r.delivery_id
+    WHERE CASE WHEN s.id IS NOT NULL THEN s.receipt_number IS DISTINCT FROM r.number
+               ELSE EXISTS (SELECT FROM webhook_deliveries d WHERE d.client_id = r.client_id AND d.id = r.delivery_id) END
     ON CONFLICT DO NOTHING),
   next_in_line AS (
     UPDATE webhook_deliveries n SET next_try_at = $1, updated_at = $1

@@ -9,7 +9,7 @@ import { LEASE_MS } from './delivery-sql.js';
 const BATCH_MAX = 256;
 // While many tries end, a batch that waits a little is written at the price of a small one. A few are written at once.
 const MANY = 16;
-const GATHER_MS = 8;
+const GATHER_MS = 16;
 const RETRY_PAUSE_MS = 200;
 
 /**

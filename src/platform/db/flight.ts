@@ -154,11 +154,24 @@ function parameterOf(value: unknown): Parameter {
   throw new TypeError(`a ${typeof value} is no parameter of a statement`);
 }
 
-/** One element of an array's text. @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
+/**
+ * One element of an array's text. Batches are written by arrays, so the usual kinds come first, and text is searched for
+ * what must be escaped before it is copied.
+ * @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+ */
 function elementOf(value: unknown): string {
+  if (value === null || value === undefined) return 'NULL';
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return `{${value.map(elementOf).join(',')}}`;
   const parameter = parameterOf(value);
   if (parameter === null) return 'NULL';
   const text = Buffer.isBuffer(parameter) ? `\\x${parameter.toString('hex')}` : parameter;
-  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+  return quoted(text);
 }
+
+function quoted(text: string): string {
+  return TO_ESCAPE.test(text) ? `"${text.replace(/[\\"]/g, '\\$&')}"` : `"${text}"`;
+}
+
+const TO_ESCAPE = /[\\"]/;

@@ -25,6 +25,7 @@ import { CreateAuditChain1763700050200 } from './migrations/1763700050200-create
 import { IndexWhatIsToLink1763700050300 } from './migrations/1763700050300-index-what-is-to-link.js';
 import { IndexDueByClient1763700050400 } from './migrations/1763700050400-index-due-by-client.js';
 import { CreateLiveProcesses1763700050500 } from './migrations/1763700050500-create-live-processes.js';
+import { KeepTheReceiptWithItsDelivery1763700060000 } from './migrations/1763700060000-keep-the-receipt-with-its-delivery.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
@@ -48,6 +49,7 @@ export const MIGRATIONS = [
   IndexWhatIsToLink1763700050300,
   IndexDueByClient1763700050400,
   CreateLiveProcesses1763700050500,
+  KeepTheReceiptWithItsDelivery1763700060000,
 ];
 
 export type Migration = new () => MigrationInterface;

@@ -200,7 +200,7 @@ function claimedRow(row: DeliveryRow, { type, body }: EventRow, { isFailing, isP
     schedule_step: row.schedule_step,
     endpoint_sequence: row.endpoint_sequence,
     type,
-    body: fate === 'claimed' ? body : null,
+    body: fate === 'claimed' ? base64(body) : null,
     url: null,
     secret_sealed: null,
     previous_secret_sealed: null,
@@ -209,6 +209,11 @@ function claimedRow(row: DeliveryRow, { type, body }: EventRow, { isFailing, isP
     is_failing: isFailing,
     is_probe: isProbe,
   };
+}
+
+/** As PostgreSQL writes it: in lines of 76. */
+function base64(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/.{76}(?=.)/g, '$&\n');
 }
 
 /** `HAND_BACK`. */

@@ -33,7 +33,10 @@ interface Result {
   is_probe: boolean;
 }
 
-/** `settleValues` sends an array for each of its `COLUMNS`, in their order. */
+/**
+ * `settleValues` sends an array for each of its `COLUMNS`, in their order. What is usual is null, and a column of nothing
+ * but nulls is empty.
+ */
 type Columns = readonly [
   clientIds: string[],
   deliveryIds: string[],
@@ -45,11 +48,11 @@ type Columns = readonly [
   statuses: (number | null)[],
   errors: (string | null)[],
   excerpts: (string | null)[],
-  verdicts: Result['verdict'][],
+  verdicts: (Result['verdict'] | null)[],
   nextTries: (Date | null)[],
-  areThrottles: boolean[],
+  areThrottles: (true | null)[],
   throttledUntils: (Date | null)[],
-  areProbes: boolean[],
+  areProbes: (true | null)[],
 ];
 
 function resultsFrom([clientIds, deliveryIds, endpointIds, leaseTokens, numbers, , , ...others]: Columns): Result[] {
@@ -60,13 +63,13 @@ function resultsFrom([clientIds, deliveryIds, endpointIds, leaseTokens, numbers,
     endpoint_id: at(endpointIds, place),
     lease_token: at(leaseTokens, place),
     number: at(numbers, place),
-    status: at(statuses, place),
-    error: at(errors, place),
-    verdict: at(verdicts, place),
-    next_try_at: at(nextTries, place),
-    is_throttle: at(areThrottles, place),
-    throttled_until: at(throttledUntils, place),
-    is_probe: at(areProbes, place),
+    status: statuses[place] ?? null,
+    error: errors[place] ?? null,
+    verdict: verdicts[place] ?? 'delivered',
+    next_try_at: nextTries[place] ?? null,
+    is_throttle: areThrottles[place] ?? false,
+    throttled_until: throttledUntils[place] ?? null,
+    is_probe: areProbes[place] ?? false,
   }));
 }
 
