@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 
 import { assertSigned, Receiver } from '../../test/support/receiver.js';
 import { WebhookRoom } from '../../test/support/webhook-room.js';
-import { READ_TRIES } from './delivery-log-sql.js';
+import { QUEUE_AGAIN, READ_TRIES } from './delivery-log-sql.js';
+import type { ClaimedDelivery, TryResult } from './delivery-store.js';
 import { IN_FLIGHT_UNPROVEN } from './sending-window.js';
 
 describe('the dispatcher', () => {
@@ -423,6 +424,36 @@ describe('the dispatcher', () => {
         await room.sql('SELECT delivery_id, response_excerpt FROM webhook_tries WHERE client_id = $1', [clientId]),
       ).toEqual([{ delivery_id: claimed?.id, response_excerpt: 'a "quoted" \\ word' }]);
       expect((await room.deliveries(recovery))[0]?.status).toBe('pending');
+    });
+
+    it('tells each try once: the first that was received, written twice, and that of a redelivery', async () => {
+      const { clientId } = await merchant();
+      const recovery = await room.newRecovery(clientId);
+      await room.book(recovery, { events: ['recovery.failed'], state: 'failed' });
+      const claim = async (): Promise<ClaimedDelivery> => {
+        const limits = { perEndpoint: 8, rooms: new Map<string, number>(), inAll: 8, failing: 8 };
+        const [claimed] = (await room.store.claimDue(new Date(), limits)).claimed;
+        if (!claimed) throw new Error('nothing was claimed');
+        return claimed;
+      };
+      const received = ({ id, endpoint, leaseToken, tryNumber }: ClaimedDelivery): TryResult => ({
+        ...{ clientId, deliveryId: id, endpointId: endpoint.id, leaseToken, number: tryNumber, at: new Date() },
+        ...{ durationMs: 7, status: 204, error: null, responseExcerpt: null, verdict: 'delivered' },
+        ...{ nextTryAt: null, throttle: null, isProbe: false },
+      });
+      const first = received(await claim());
+      await room.store.settle(new Date(), [first]);
+      await room.store.settle(new Date(), [first]);
+      const shown = { at: first.at, duration_ms: 7, status: 204, error: null };
+      expect(await room.sql(READ_TRIES, [clientId, first.deliveryId])).toEqual([{ number: 1, ...shown }]);
+
+      await room.sql(QUEUE_AGAIN, [clientId, first.deliveryId, new Date()]);
+      const again = received(await claim());
+      await room.store.settle(new Date(), [again]);
+      expect(await room.sql(READ_TRIES, [clientId, first.deliveryId])).toEqual([
+        { number: 1, ...shown },
+        { number: 2, ...shown, at: again.at },
+      ]);
     });
 
     it('shares the work with another process without sending anything twice', async () => {
