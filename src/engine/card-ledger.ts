@@ -46,6 +46,14 @@ interface SeenRow {
   signals: Partial<DeclineSignals> | null;
 }
 
+/** A card that nobody is known to have charged, as long as none of the `obstacles` is there under its `lock`. */
+export interface UnchargedCard {
+  /** What tells it from other cards, among all clients. */
+  card: string;
+  lock: Statement;
+  obstacles: Obstacles;
+}
+
 /** A charge whose decline is known now, but not stored yet. */
 type JustEnded = Pick<Attempt, 'id' | 'signals'>;
 
@@ -99,9 +107,11 @@ export class CardLedger {
   }
 
   /** For a card that nobody is known to have charged: under its lock, no limit can be full where none of these rows is. */
-  neverCharged(recovery: Recovery): { lock: Statement; obstacles: Obstacles } {
+  neverCharged(recovery: Recovery): UnchargedCard {
     const { clientId, cardFingerprint, tokenHash } = recovery;
-    return { lock: lockOf(recovery), obstacles: { sql: anyChargeSql, values: [clientId, cardFingerprint, tokenHash] } };
+    const sql = (first: number) => anyCharge(`$${first}::text`, `$${first + 1}::text`, `$${first + 2}::bytea`);
+    const obstacles = { sql, values: [clientId, cardFingerprint, tokenHash] };
+    return { card: cardOf(recovery), lock: lockOf(recovery), obstacles };
   }
 
   /**
@@ -114,20 +124,32 @@ export class CardLedger {
 }
 
 /** One at a time opens a charge of a card, among all workers. */
-function lockOf({ clientId, cardFingerprint, tokenHash }: Recovery): Statement {
+function lockOf(recovery: Recovery): Statement {
   const text = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 1))';
-  return { name: 'card_lock', text, values: [`${clientId}:${cardFingerprint ?? tokenHash.toString('hex')}`] };
+  return { name: 'card_lock', text, values: [cardOf(recovery)] };
+}
+
+/** The locks of several cards, taken in one order by all. */
+export function locksOf(cards: readonly string[]): Statement {
+  const text = 'SELECT pg_advisory_xact_lock(hashtextextended(card, 1)) FROM unnest($1::text[]) card';
+  return { name: 'card_locks', text, values: [[...cards].sort()] };
+}
+
+function cardOf({ clientId, cardFingerprint, tokenHash }: Recovery): string {
+  return `${clientId}:${cardFingerprint ?? tokenHash.toString('hex')}`;
 }
 
 /** Any charge of the card, whoever made it and however it ended. */
-function anyChargeSql(first: number): string {
-  const [client, fingerprint, token] = [`$${first}::text`, `$${first + 1}::text`, `$${first + 2}::bytea`];
+function anyCharge(client: string, fingerprint: string, token: string): string {
   const from = (table: string) => `
     (SELECT FROM ${table} WHERE client_id = ${client} AND card_fingerprint = ${fingerprint} LIMIT 1)
     UNION ALL
     (SELECT FROM ${table} WHERE client_id = ${client} AND token_hash = ${token} LIMIT 1)`;
   return `${from('attempts')} UNION ALL ${from('seen_charges')}`;
 }
+
+/** The same, of the row `n` of a recovery. */
+export const ANY_CHARGE_OF_ROW = anyCharge('n.client_id', 'n.card_fingerprint', 'n.token_hash');
 
 function seenOf(row: SeenRow, { debtName }: Recovery): SeenAttempt {
   return {

@@ -1,68 +1,12 @@
 import type { Statement } from '../platform/db/database.js';
-import { draftsToJson, outboxCtes, supersedeCtes } from '../webhooks/outbox.js';
 import type { Ids } from '../platform/ids.js';
 import type { Change } from './change.js';
-import { objectToRowJson, recoveryToRowJson } from './recovery.js';
+import { PARTS, partsOf, savedParts, valuesOf, type Part } from './change-parts.js';
+import { objectToRowJson, recoveryToRowJson, type Recovery } from './recovery.js';
 import { foreignCharges } from './seen-charges.js';
-import { ATTEMPT_COLUMNS, columnsFrom, LEASE_SECONDS, MUTABLE_COLUMNS, RECOVERY_COLUMNS } from './recovery-sql.js';
+import { columnsFrom, LEASE_SECONDS, MUTABLE_COLUMNS, RECOVERY_COLUMNS } from './recovery-sql.js';
 
-// What a settlement may change of an attempt; the rest is fixed before the call.
-const ATTEMPT_ENDS = `outcome loss sent_at lost_at ended_at signals decline_code network_decline_code advice_code
-  gateway_transaction_token`.split(/\s+/);
 const LEASE_UNTIL = `CASE WHEN n.lease_owner IS NULL THEN NULL ELSE clock_timestamp() + interval '${LEASE_SECONDS} s' END`;
-
-/**
- * Everything that belongs to one state change, written with it or not at all: each part hangs on `guarded`. A statement
- * holds the parts that its change has and no more, because PostgreSQL sets up and tears down each of them every time. What
- * is updated comes as one record and not as a set: of a set the planner expects 100 rows, and reads the whole table.
- */
-const PARTS = {
-  answer: ([answer]: string[]) => `
-  answered AS (
-    UPDATE idempotency_keys k
-    SET recovery_id = g.id, status_code = n.status_code, body = n.body,
-        lease_owner = CASE WHEN n.body IS NULL THEN k.lease_owner END, lease_until = CASE WHEN n.body IS NULL THEN k.lease_until END
-    FROM guarded g, jsonb_populate_record(NULL::idempotency_keys, ${answer}::jsonb) n
-    -- A key that another recovery was accepted under meanwhile is not ours to answer.
-    WHERE k.client_id = n.client_id AND k.key = n.key AND k.body IS NULL AND coalesce(k.recovery_id, g.id) = g.id)`,
-  ended: ([attempt]: string[]) => `
-  ended AS (
-    UPDATE attempts a SET (${ATTEMPT_ENDS.join(', ')}) = ROW (${columnsFrom('n', ATTEMPT_ENDS)})
-    FROM guarded g, jsonb_populate_record(NULL::attempts, ${attempt}::jsonb) n
-    WHERE a.client_id = n.client_id AND a.id = n.id)`,
-  opened: ([attempts]: string[]) => `
-  opened AS (
-    INSERT INTO attempts (${ATTEMPT_COLUMNS.join(', ')})
-    SELECT ${columnsFrom('n', ATTEMPT_COLUMNS)} FROM guarded g, jsonb_populate_recordset(NULL::attempts, ${attempts}::jsonb) n)`,
-  told: ([timeline]: string[]) => `
-  told AS (
-    INSERT INTO recovery_events (client_id, recovery_id, sequence, at, type, from_state, to_state, rule, inputs, actor)
-    SELECT g.client_id, g.id, n.sequence, n.at, n.type, n.from_state, n.to_state, n.rule, n.inputs, n.actor
-    FROM guarded g, jsonb_populate_recordset(NULL::recovery_events, ${timeline}::jsonb) n)`,
-  events: ([events = '', realNow = '']: string[]) => outboxCtes({ events, realNow }),
-  alerts: ([alerts]: string[]) => `
-  alerted AS (
-    INSERT INTO operator_alerts (client_id, id, kind, severity, recovery_id, facts, dedupe_key, created_at)
-    SELECT g.client_id, n.id, n.kind, n.severity, g.id, n.facts, n.dedupe_key, n.created_at
-    FROM guarded g, jsonb_populate_recordset(NULL::operator_alerts, ${alerts}::jsonb) n
-    ON CONFLICT DO NOTHING)`,
-  stops: ([stops]: string[]) => `
-  stopped AS (
-    INSERT INTO card_stops (client_id, debt_name, card_fingerprint, token_hash, kind, signals, created_at)
-    SELECT g.client_id, n.debt_name, n.card_fingerprint, n.token_hash, n.kind, n.signals, n.created_at
-    FROM guarded g, jsonb_populate_recordset(NULL::card_stops, ${stops}::jsonb) n
-    ON CONFLICT DO NOTHING)`,
-  seen: ([charges]: string[]) => `
-  seen AS (
-    INSERT INTO seen_charges SELECT n.* FROM guarded g, jsonb_populate_recordset(NULL::seen_charges, ${charges}::jsonb) n
-    ON CONFLICT DO NOTHING)`,
-  withdrawn: ([realNow = '']: string[]) => supersedeCtes({ guarded: 'guarded', realNow }),
-} as const;
-
-interface Part {
-  name: keyof typeof PARTS;
-  values: unknown[];
-}
 
 /** Rows that stand in the way of an insert: a query with its parameters from place `first` on. */
 export interface Obstacles {
@@ -90,7 +34,7 @@ export function insertStatement(
 ): Statement {
   const parts = partsOf({ ...change, answer: null }, ids, realNow);
   const told = change.recovery.simulateOutcome === null ? foreignCharges(change.recovery) : [];
-  if (told.length > 0) parts.push({ name: 'seen', values: [JSON.stringify(told.map(objectToRowJson))] });
+  if (told.length > 0) parts.push({ name: 'seen', rows: told.map(objectToRowJson) });
   const values = [JSON.stringify(recoveryToRowJson(change.recovery)), ...obstacles.values];
   const kind = obstacles === NO_OBSTACLES ? 'accept' : 'accept_unless';
   if (under === null) {
@@ -106,19 +50,55 @@ function keyRowOf({ recovery, answer }: Change, { fingerprint, at }: AcceptedUnd
   return { clientId: recovery.clientId, recoveryId: recovery.id, fingerprint, createdAt: at, ...answer };
 }
 
+/** A change as it is to be saved under its lease: its row, and all that is written with it. */
+export interface Save {
+  recovery: Recovery;
+  parts: readonly Part[];
+  about: string;
+}
+
+export function saveOf(change: Change, ids: Ids, realNow: Date): Save {
+  return { recovery: change.recovery, parts: savedParts(change, ids, realNow), about: about('save', change) };
+}
+
 /**
  * The statement that writes a change under its lease, unless one of the `obstacles` is there. `written` 0: nothing was
  * written, because of one of them or because the lease was lost.
  */
-export function saveStatement(change: Change, ids: Ids, realNow: Date, obstacles?: Obstacles): Statement {
-  const { clientId, id, leaseToken, state } = change.recovery;
-  const parts = partsOf(change, ids, realNow);
-  if (state === 'succeeded' || state === 'cancelled') parts.push({ name: 'withdrawn', values: [realNow] });
-  const values = [JSON.stringify(recoveryToRowJson(change.recovery)), clientId, id, leaseToken];
-  const said = about('save', change);
+export function saveStatement({ recovery, parts, about: said }: Save, obstacles?: Obstacles): Statement {
+  const { clientId, id, leaseToken } = recovery;
+  const values = [JSON.stringify(recoveryToRowJson(recovery)), clientId, id, leaseToken];
   if (!obstacles) return { ...statement('save', () => SAVE, values, parts), about: said };
   const sql = () => saveUnlessSql(obstacles.sql(values.length + 1));
   return { ...statement('save_unless', sql, [...values, ...obstacles.values], parts), about: said };
+}
+
+/** What can be saved by one statement: writes that take the same step and have the same parts. */
+export function kindOf({ parts, about: said }: Save): string {
+  return [said, ...parts.map(({ name }) => name)].join(' ');
+}
+
+/**
+ * The statement that saves several changes of one kind, each under its own lease; with `obstacle`, each unless that query,
+ * of its row `n`, finds something. Answers client and id of those that were written. For `Database.sets` only.
+ */
+export function saveAllStatement(saves: readonly [Save, ...Save[]], obstacle: string | null): Statement {
+  const [{ parts, about: said }] = saves;
+  const rows = saves.map((save) => ({
+    row: recoveryToRowJson(save.recovery),
+    ...Object.fromEntries(save.parts.map((part) => [part.name, part.rows])),
+  }));
+  const realNow = parts.findLast((part) => part.realNow !== undefined)?.realNow;
+  const name = [obstacle === null ? 'save_all' : 'save_all_unless', ...parts.map((part) => part.name)].join('_');
+  const text = textOf(name, () => {
+    const members = parts.map((part) => {
+      const given = part.rows === undefined ? [] : [`(g.asked -> '${part.name}')`];
+      return PARTS[part.name]([...given, ...(part.realNow === undefined ? [] : ['$2'])]);
+    });
+    return `WITH ${[saveAllSql(obstacle), ...members].join(',')} SELECT client_id, id FROM guarded`;
+  });
+  const values = [JSON.stringify(rows), ...(realNow === undefined ? [] : [realNow])];
+  return { name, text, values, about: said };
 }
 
 /** A write is called by the last step that it takes. */
@@ -152,12 +132,14 @@ function insertSql(obstacles: string, key: number | null): string {
     RETURNING client_id, id)`;
 }
 
-const SAVE = `guarded AS (
+const UPDATE = `
     UPDATE recoveries r
     -- Within a round a deadline only grows: a pause that ended meanwhile has moved it under our feet.
     SET (${MUTABLE_COLUMNS.join(', ')}, deadline_at, lease_until) =
         ROW (${columnsFrom('n', MUTABLE_COLUMNS)},
-             CASE WHEN n.round = r.round THEN greatest(n.deadline_at, r.deadline_at) ELSE n.deadline_at END, ${LEASE_UNTIL})
+             CASE WHEN n.round = r.round THEN greatest(n.deadline_at, r.deadline_at) ELSE n.deadline_at END, ${LEASE_UNTIL})`;
+
+const SAVE = `guarded AS (${UPDATE}
     FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) n
     WHERE r.client_id = $2 AND r.id = $3 AND r.lease_token = $4
     RETURNING r.client_id, r.id, r.state)`;
@@ -170,55 +152,39 @@ function saveUnlessSql(obstacles: string): string {
   return `obstacle AS MATERIALIZED (${obstacles}), ${guarded}`;
 }
 
-/** The parts that a change has, the answer first. */
-function partsOf(change: Change, ids: Ids, realNow: Date): Part[] {
-  const { clientId, id: recoveryId } = change.recovery;
-  const parts: Part[] = [];
-  const add = (name: Part['name'], rows: object[]) => {
-    if (rows.length > 0) parts.push({ name, values: [JSON.stringify(rows.map(objectToRowJson))] });
-  };
-  const addOne = (name: Part['name'], row: object | null | undefined) => {
-    if (row) parts.push({ name, values: [JSON.stringify(objectToRowJson(row))] });
-  };
-  // A recovery has one open attempt at most, so that a change ends one at most.
-  if (change.attemptsEnded.length > 1) throw new Error(`two attempts of ${recoveryId} would end in one change`);
-  addOne('answer', change.answer && { clientId, ...change.answer });
-  addOne('ended', change.attemptsEnded[0]);
-  add('opened', change.attemptsOpened);
-  add(
-    'told',
-    change.timeline.map((entry) => ({ clientId, recoveryId, ...entry })),
-  );
-  if (change.events.length > 0) parts.push({ name: 'events', values: [draftsToJson(change.events, ids), realNow] });
-  add(
-    'alerts',
-    change.alerts.map((each) => ({ ...each, id: ids.ulid(), createdAt: realNow })),
-  );
-  add(
-    'stops',
-    change.cardStops.map((each) => ({ ...each, createdAt: realNow })),
-  );
-  return parts;
+// Each row brings what is written with it: no set is joined to another, and each part finds its own by an index.
+function saveAllSql(obstacle: string | null): string {
+  return `guarded AS (${UPDATE}
+    FROM jsonb_array_elements($1::jsonb) AS given (asked), jsonb_populate_record(NULL::recoveries, given.asked -> 'row') n
+    WHERE r.client_id = n.client_id AND r.id = n.id AND r.lease_token = n.lease_token
+      ${obstacle === null ? '' : `AND NOT EXISTS (${obstacle})`}
+    RETURNING r.client_id, r.id, r.state, given.asked)`;
 }
 
 const texts = new Map<string, string>();
+
+function textOf(name: string, compose: () => string): string {
+  const known = texts.get(name);
+  if (known !== undefined) return known;
+  const text = compose();
+  texts.set(name, text);
+  return text;
+}
 
 /** Each set of parts is a statement of its own, prepared under its own name (of which PostgreSQL reads 63 characters). */
 function statement(
   kind: 'accept' | 'accept_unless' | 'accept_keyed' | 'accept_unless_keyed' | 'save' | 'save_unless',
   guarded: () => string,
   first: unknown[],
-  parts: Part[],
+  parts: readonly Part[],
 ): Statement {
   const values = [...first];
-  const places = parts.map((part) => part.values.map((value) => `$${values.push(value)}`));
+  const places = parts.map((part) => valuesOf(part).map((value) => `$${values.push(value)}`));
   const name = [kind, ...parts.map((part) => part.name)].join('_');
-  let text = texts.get(name);
-  if (text === undefined) {
+  const text = textOf(name, () => {
     const members = [guarded(), ...parts.map((part, index) => PARTS[part.name](places[index] ?? []))];
     const obstructed = kind.startsWith('save') ? '' : ', EXISTS (SELECT FROM obstacle) AS obstructed';
-    text = `WITH ${members.join(',')} SELECT (SELECT count(*)::int FROM guarded) AS written${obstructed}`;
-    texts.set(name, text);
-  }
+    return `WITH ${members.join(',')} SELECT (SELECT count(*)::int FROM guarded) AS written${obstructed}`;
+  });
   return { name, text, values };
 }

@@ -117,8 +117,8 @@ export class Charging {
   private async send(clearance: ChargeClearance, context: WorkContext): Promise<Recovery> {
     const { change, attempt } = this.open(clearance, context);
     // Stored with its key before the call: after a crash this charge is read, and never made a second time.
-    const free = this.ledger.neverCharged(change.recovery);
-    const opening = await this.writer.proceedUnless(change, context, free, (tx) =>
+    const card = this.ledger.neverCharged(change.recovery);
+    const opening = await this.writer.proceedUnless(change, context, card, (tx) =>
       this.ledger.held(tx, change.recovery, context.now()),
     );
     if (opening.kind === 'obstacle') return this.heldBack(clearance.recovery, opening.found, context);

@@ -7,8 +7,10 @@ import { newRecovery } from '../execute/new-recovery.js';
 import { Clock } from '../platform/clock.js';
 import { Vault } from '../platform/crypto/vault.js';
 import { Database } from '../platform/db/database.js';
+import { sendFlight } from '../platform/db/flight.js';
 import { Ids } from '../platform/ids.js';
 import { SystemRandom } from '../platform/random.js';
+import { CardLedger } from './card-ledger.js';
 import { quietly, step, unchanged, type Change } from './change.js';
 import type { Attempt, Recovery } from './recovery.js';
 import { LeaseLost, RecoveryStore } from './recovery-store.js';
@@ -41,6 +43,8 @@ const CLIENT = {
   policy: {},
 } as unknown as ClientSettings;
 
+/** The names of the statements that were sent, in their order. */
+const sent: string[] = [];
 let database: Database;
 let drop: () => Promise<void>;
 let store: RecoveryStore;
@@ -49,7 +53,10 @@ let clientId: string;
 beforeAll(async () => {
   const test = await createTestDatabase();
   drop = () => test.drop();
-  database = Database.connect(test.url, 5);
+  database = Database.connect(test.url, 5, (client, statements) => {
+    sent.push(...statements.map(({ name = '' }) => name));
+    return sendFlight(client, statements);
+  });
   store = new RecoveryStore(database, ids, clock);
   clientId = ids.prefixed('cli');
   await database.query(
@@ -215,5 +222,77 @@ describe('RecoveryStore', () => {
     const held = await claim(await accept(draft('next-due')));
     await store.save(quietly(unchanged(held), { dueAt: new Date('2020-01-01T00:00:00Z'), leaseOwner: null }));
     expect(await store.nextDueAt(NOW)).toEqual(new Date('2020-01-01T00:00:00Z'));
+  });
+});
+
+describe('writes that come at the same time', () => {
+  const heldOnes = (name: string, countMax: number) =>
+    Promise.all(Array.from({ length: countMax }, async (_, n) => claim(await accept(draft(`${name}-${n}`)))));
+  const succeeded = (recovery: Recovery) =>
+    decided(unchanged(recovery), { kind: 'succeeded', rule: RULE }, 'initial', context);
+  const stateOf = async ({ id }: Recovery) => (await store.find(clientId, id))?.recovery.state;
+  const setsSent = () => sent.filter((name) => name.startsWith('save_all')).length;
+
+  it('share statements, and each is written whole', async () => {
+    const held = await heldOnes('together', 20);
+    const before = setsSent();
+    await Promise.all(
+      held.map((each) => store.save({ ...succeeded(each), attemptsOpened: [attemptOf(each, 1, 'succeeded')] })),
+    );
+    expect(setsSent() - before).toBeGreaterThan(0);
+    expect(setsSent() - before).toBeLessThan(5);
+    for (const each of held) {
+      const [attempt] = await store.attempts(clientId, each.id);
+      const written = [await stateOf(each), attempt?.outcome, await count('recovery_events', each)];
+      expect(written).toEqual(['succeeded', 'succeeded', 2]);
+    }
+  });
+
+  it('of which one has lost its lease: nothing of that one is written, and all of the others', async () => {
+    const held = await heldOnes('zombies', 6);
+    const [zombie, ...others] = held as [Recovery, ...Recovery[]];
+    await expireLease(zombie);
+    await claim(zombie);
+    const results = await Promise.allSettled(held.map((each) => store.save(succeeded(each))));
+    expect((results[0] as PromiseRejectedResult).reason).toBeInstanceOf(LeaseLost);
+    expect(await Promise.all(others.map(stateOf))).toEqual(others.map(() => 'succeeded'));
+    expect([await stateOf(zombie), await count('recovery_events', zombie)]).toEqual(['queued', 1]);
+  });
+
+  it('of which the database refuses one: that one is told so, and the others are written', async () => {
+    const held = await heldOnes('refused', 6);
+    const [first] = held as [Recovery];
+    const changes = held.map((each) => ({ ...succeeded(each), attemptsOpened: [attemptOf(each, 1, 'succeeded')] }));
+    await store.save({ ...unchanged(first), attemptsOpened: [attemptOf(first, 1, null)] });
+    const results = await Promise.allSettled(changes.map((each) => store.save(each)));
+    expect(results[0]).toMatchObject({ reason: { constraint: 'attempts_by_number' } });
+    expect(results.slice(1).map(({ status }) => status)).toEqual(held.slice(1).map(() => 'fulfilled'));
+  });
+
+  it('do not wait for a row that somebody else holds', async () => {
+    const held = await heldOnes('row-held', 6);
+    const [locked, ...others] = held as [Recovery, ...Recovery[]];
+    const saves = await database.transaction({ role: 'worker' }, async (tx) => {
+      await tx.query({ text: 'SELECT FROM recoveries WHERE id = $1 FOR UPDATE', values: [locked.id] });
+      const all = held.map((each) => store.save(succeeded(each)));
+      await Promise.all(all.slice(1));
+      return all;
+    });
+    await Promise.all(saves);
+    expect(await Promise.all([locked, ...others].map(stateOf))).toEqual(held.map(() => 'succeeded'));
+  });
+
+  it('open one charge of a card that was never charged, and refuse the second', async () => {
+    const ledger = new CardLedger(database);
+    const tokens = await heldOnes('cards', 4);
+    const held = tokens.map((each, n) => ({ ...each, cardFingerprint: n < 2 ? 'fp_same' : `fp_${n}` }));
+    const opening = (each: Recovery) => {
+      const attempt = { ...attemptOf(each, 1, null), cardFingerprint: each.cardFingerprint };
+      return store.saveIfUncharged({ ...unchanged(each), attemptsOpened: [attempt] }, ledger.neverCharged(each));
+    };
+    const before = setsSent();
+    expect(await Promise.all(held.map(opening))).toEqual([true, false, true, true]);
+    expect(setsSent()).toBeGreaterThan(before);
+    expect(await Promise.all(held.map((each) => count('attempts', each)))).toEqual([1, 0, 1, 1]);
   });
 });

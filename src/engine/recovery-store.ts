@@ -13,9 +13,18 @@ import {
   type Transaction,
 } from '../platform/db/database.js';
 import type { Change } from './change.js';
-import { insertStatement, saveStatement, type AcceptedUnder, type Obstacles } from './change-statement.js';
+import type { UnchargedCard } from './card-ledger.js';
+import {
+  insertStatement,
+  saveOf,
+  saveStatement,
+  type AcceptedUnder,
+  type Obstacles,
+  type Save,
+} from './change-statement.js';
 import { attemptFromRow, DUE_KINDS, recoveryFromRow, type Attempt, type Recovery } from './recovery.js';
 import * as sql from './recovery-sql.js';
+import { Saves } from './saves.js';
 
 const WORKER: Scope = { role: 'worker' };
 
@@ -31,6 +40,7 @@ export class LeaseLost extends Error {
 export class RecoveryStore {
   /** Names this process in leases. */
   readonly owner: string;
+  private readonly saves: Saves;
 
   constructor(
     private readonly database: Database,
@@ -38,6 +48,7 @@ export class RecoveryStore {
     private readonly clock: Clock,
   ) {
     this.owner = ids.ulid();
+    this.saves = new Saves(database);
   }
 
   /** The statement that accepts a recovery, under its call's key if it has one, to be run in the caller's transaction. */
@@ -47,21 +58,18 @@ export class RecoveryStore {
 
   /** The statement that writes a change under the lease the recovery holds. */
   saveStatement(change: Change): Statement {
-    return saveStatement(change, this.ids, this.clock.now());
+    return saveStatement(this.saveOf(change));
   }
 
   /** @throws {LeaseLost} when another worker holds the recovery by now. */
   async save(change: Change): Promise<Recovery> {
-    const { rows } = await this.database.query<{ written: number }>(WORKER, this.saveStatement(change));
-    if (rows[0]?.written !== 1) throw new LeaseLost(change.recovery);
+    if (!(await this.saves.add(this.saveOf(change)))) throw new LeaseLost(change.recovery);
     return change.recovery;
   }
 
-  /** As `save`, under a lock and unless one of the obstacles is there; false when nothing was written, for whatever reason. */
-  async saveIfFree(change: Change, lock: Statement, obstacles: Obstacles): Promise<boolean> {
-    const save = saveStatement(change, this.ids, this.clock.now(), obstacles);
-    const [, saved] = await this.database.flight(WORKER, [lock, save]);
-    return saved?.rows[0]?.['written'] === 1;
+  /** As `save`, if nobody is known to have charged the card; false when nothing was written, for whatever reason. */
+  saveIfUncharged(change: Change, card: UnchargedCard): Promise<boolean> {
+    return this.saves.add(this.saveOf(change), card);
   }
 
   /**
@@ -239,6 +247,10 @@ export class RecoveryStore {
   /** Runs statements of one tenant in a transaction of their own, for callers that write more than one change. */
   transaction<T>(clientId: string, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
     return this.database.transaction({ role: 'tenant', clientId }, work);
+  }
+
+  private saveOf(change: Change): Save {
+    return saveOf(change, this.ids, this.clock.now());
   }
 
   private claimValues(realNow: Date, countMax: number, { clientIds, allowed, others }: Allowances): unknown[] {

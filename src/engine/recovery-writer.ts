@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 
-import type { OwnTransaction, Statement } from '../platform/db/database.js';
-import type { Obstacles } from './change-statement.js';
+import type { OwnTransaction } from '../platform/db/database.js';
 import type { Decision, Outcome, Route, Trigger } from '../recovery/facts.js';
 import { declineCodeOf } from '../recovery/decline.js';
+import type { UnchargedCard } from './card-ledger.js';
 import { step, type AlertDraft, type Change } from './change.js';
 import { EventComposer } from './event-composer.js';
 import type { Attempt, AttemptOutcome, Recovery } from './recovery.js';
@@ -32,18 +32,18 @@ export class RecoveryWriter {
   }
 
   /**
-   * As `proceed`, unless `obstacle` finds something in the same transaction: then nothing is written. Where `free` is true
-   * of the rows, nothing can be found, and all of it is one flight.
+   * As `proceed`, unless `obstacle` finds something in the same transaction: then nothing is written. Of a card that was
+   * never charged nothing can be found, and all of it is one flight.
    */
   async proceedUnless<T>(
     change: Change,
     context: WorkContext,
-    free: { lock: Statement; obstacles: Obstacles },
+    card: UnchargedCard,
     obstacle: (tx: OwnTransaction) => Promise<T | null>,
   ): Promise<{ kind: 'written'; recovery: Recovery } | { kind: 'obstacle'; found: T }> {
     const kept: Change = { ...change, recovery: { ...change.recovery, leaseOwner: this.store.owner } };
     const complete = await this.complete(kept, context, null);
-    if (await this.store.saveIfFree(complete, free.lock, free.obstacles)) {
+    if (await this.store.saveIfUncharged(complete, card)) {
       return { kind: 'written', recovery: complete.recovery };
     }
     const found = await this.store.saveUnless(complete, obstacle);

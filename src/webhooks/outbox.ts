@@ -16,24 +16,27 @@ export interface EventDraft extends ComposedEvent {
   createdAt: Date;
 }
 
-/**
- * The `events` parameter of `outboxCtes`, as JSON text. Each draft brings the ids of its deliveries, for SQL makes
- * none: how many of them are used depends on the endpoints there are.
- */
+/** The `events` parameter of `outboxCtes`, as JSON text. */
 export function draftsToJson(drafts: readonly EventDraft[], ids: Ids): string {
-  return JSON.stringify(
-    drafts.map((draft) => ({
-      id: draft.id,
-      type: draft.type,
-      is_default: draft.isDefault,
-      sequence: draft.sequence,
-      final: draft.final,
-      body: `\\x${draft.body.toString('hex')}`,
-      held_until: draft.heldUntil,
-      created_at: draft.createdAt,
-      delivery_ids: Array.from({ length: ENDPOINTS_MAX }, () => ids.prefixed('dlv')),
-    })),
-  );
+  return JSON.stringify(draftsToRows(drafts, ids));
+}
+
+/**
+ * The same before it is text. Each draft brings the ids of its deliveries, for SQL makes none: how many of them are used
+ * depends on the endpoints there are.
+ */
+export function draftsToRows(drafts: readonly EventDraft[], ids: Ids): object[] {
+  return drafts.map((draft) => ({
+    id: draft.id,
+    type: draft.type,
+    is_default: draft.isDefault,
+    sequence: draft.sequence,
+    final: draft.final,
+    body: `\\x${draft.body.toString('hex')}`,
+    held_until: draft.heldUntil,
+    created_at: draft.createdAt,
+    delivery_ids: Array.from({ length: ENDPOINTS_MAX }, () => ids.prefixed('dlv')),
+  }));
 }
 
 /** Parameter placeholders, such as `$5`. */

@@ -67,7 +67,7 @@ describe('the failpoints of the money path', () => {
     );
     // Locks are taken in one flight with what they guard, which is what the flight is called by; a crowd is claimed from in
     // another way than what is due alone, and what can fail is the same.
-    const carried = ['card_lock', 'velocity_lock', 'card_before', 'earlier_recoveries', 'claim_fairly'];
+    const carried = ['card_lock', 'card_locks', 'velocity_lock', 'card_before', 'earlier_recoveries', 'claim_fairly'];
     const missing = names.filter((name = '') => !carried.includes(name) && !LISTED.has(`database.${name}`));
     expect(missing).toEqual([]);
   });

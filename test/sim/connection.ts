@@ -31,6 +31,10 @@ export class Connection extends Database {
     return this.send(statements, new Transacting(), 'commit');
   }
 
+  override sets(statements: readonly Statement[]): Promise<StatementResult[]> {
+    return this.send(statements, new Transacting(), 'commit');
+  }
+
   override lookups(_clientId: string, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.send(statements, new Transacting(), 'commit');
   }

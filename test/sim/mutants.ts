@@ -112,7 +112,7 @@ export const MUTANTS: readonly Mutation[] = [
   },
   {
     name: 'no event for an end',
-    file: 'src/engine/change-statement.ts',
+    file: 'src/engine/change-parts.ts',
     find: 'if (change.events.length > 0) parts.push',
     put: 'if (change.events.length > 1) parts.push',
   },
@@ -124,7 +124,7 @@ export const MUTANTS: readonly Mutation[] = [
   },
   {
     name: 'the timeline keeps one step of a change',
-    file: 'src/engine/change-statement.ts',
+    file: 'src/engine/change-parts.ts',
     find: 'change.timeline.map((entry)',
     put: 'change.timeline.slice(0, 1).map((entry)',
   },

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Failpoints } from '../failpoints/failpoints.js';
 import { sendFlight, type SendFlight, type Statement } from './flight.js';
 
-const OPENING = new Set(['begin', 'enter_tenant', 'enter_tenant_generic', 'enter_worker']);
+const OPENING = new Set(['begin', 'enter_tenant', 'enter_tenant_generic', 'enter_worker', 'enter_worker_sets']);
 /** Statements that open and close a transaction; a flight is called by what it carries. */
 const FRAME = new Set([...OPENING, 'commit', 'rollback']);
 /** How pg tells a connection that went away. */

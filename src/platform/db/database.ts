@@ -66,6 +66,19 @@ const ENTER_TENANT_GENERIC: Statement = {
                 set_config('plan_cache_mode', 'force_generic_plan', true)`,
 };
 
+/**
+ * For statements that write sets of rows: each row is found by an index, whatever the planner thinks of sets and of tables
+ * that were empty when it planned, once and for all. A set does not wait for what others hold: its rows are written one by
+ * one then, and only one of them waits.
+ */
+const ENTER_WORKER_SETS: Statement = {
+  name: 'enter_worker_sets',
+  text: `SELECT set_config('role', 'revtain_worker', true), set_config('revtain.client_id', '', true),
+    set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+    set_config('lock_timeout', '500ms', true)`,
+};
+
 function enter(scope: Scope): Statement {
   return scope.role === 'tenant' ? { ...ENTER_TENANT, values: [scope.clientId] } : ENTER_WORKER;
 }
@@ -97,6 +110,9 @@ export abstract class Database {
     return new PooledDatabase(pool, send);
   }
 
+  /** Whether one flight may carry the work of several clients. In a drill none does: there one stands still for one of them. */
+  readonly mixesClients: boolean = true;
+
   /** Runs `work` in one transaction. Anything it throws rolls back. @throws {CommitOutcomeUnknown} */
   abstract transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T>;
 
@@ -105,6 +121,9 @@ export abstract class Database {
 
   /** A flight of one tenant's lookups whose plans do not depend on what is looked up. */
   abstract lookups(clientId: string, statements: readonly Statement[]): Promise<StatementResult[]>;
+
+  /** A worker's flight of statements that write sets of rows. @throws 55P03 for a row that others hold for half a second. */
+  abstract sets(statements: readonly Statement[]): Promise<StatementResult[]>;
 
   /** One statement in a flight of its own. */
   async query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
@@ -120,11 +139,14 @@ export abstract class Database {
 
 /** Over a pool of connections to PostgreSQL. */
 class PooledDatabase extends Database {
+  override readonly mixesClients: boolean;
+
   constructor(
     private readonly pool: pg.Pool,
     private readonly send: SendFlight = sendFlight,
   ) {
     super();
+    this.mixesClients = send === sendFlight;
   }
 
   override async transaction<T>(scope: Scope, work: (tx: OwnTransaction) => Promise<T>): Promise<T> {
@@ -142,9 +164,17 @@ class PooledDatabase extends Database {
     });
   }
 
-  override async flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
+  override flight(scope: Scope, statements: readonly Statement[]): Promise<StatementResult[]> {
+    return this.fly(enter(scope), statements);
+  }
+
+  override sets(statements: readonly Statement[]): Promise<StatementResult[]> {
+    return this.fly(ENTER_WORKER_SETS, statements);
+  }
+
+  private async fly(entering: Statement, statements: readonly Statement[]): Promise<StatementResult[]> {
     return this.borrowed(async (client) => {
-      const send = () => committing(this.send(client, [enter(scope), ...statements]));
+      const send = () => committing(this.send(client, [entering, ...statements]));
       const [, ...results] = await send().catch((error: unknown) => {
         // A migration has changed a table under a prepared statement: nothing has run, and now it is parsed anew.
         if (hasCode(error, FEATURE_NOT_SUPPORTED)) return send();

@@ -1,6 +1,6 @@
 import type { Statement, StatementResult } from '../../../src/platform/db/database.js';
 import type { Inhabitant } from '../timeline.js';
-import { lockOf, meaningOf } from './statements.js';
+import { locksOf, meaningOf } from './statements.js';
 import { Journal, type Tables, type Write } from './tables.js';
 
 /** One transaction under way, and what it would take back. */
@@ -38,7 +38,7 @@ export class MemoryDatabase {
   /** Runs a flight in its transaction, or null when it must wait its turn. @throws what its statement throws; it is undone. */
   tryFlight(statements: readonly Statement[], transaction: Transacting): StatementResult[] | null {
     if (this.writing !== null && this.writing !== transaction) return null;
-    const locks = statements.flatMap((statement) => lockOf(statement) ?? []);
+    const locks = statements.flatMap(locksOf);
     const isTaken = locks.some((name) => (this.lockedBy.get(name) ?? transaction) !== transaction);
     if (isTaken) return null;
     for (const name of locks) {
@@ -77,7 +77,8 @@ export class MemoryDatabase {
   }
 
   private run(statement: Statement): StatementResult {
-    if (lockOf(statement) !== null) return { command: 'SELECT', rows: [], rowCount: 1 };
+    const { length: locks } = locksOf(statement);
+    if (locks > 0) return { command: 'SELECT', rows: [], rowCount: locks };
     const rows = meaningOf(statement)(this.tables, statement.values ?? [], statement.name ?? '');
     return { command: 'SELECT', rows, rowCount: rows.length };
   }

@@ -82,10 +82,46 @@ export function save(tables: Tables, values: readonly unknown[], name: string): 
   const own = isGuarded ? 7 : 4;
   const parts = partsOf(name, values, own);
   const [json, clientId, id, leaseToken, ...card] = values;
-  const before = tables.recoveries.get(id as string);
-  if (!before || before.client_id !== clientId || before.lease_token !== leaseToken) return [{ written: 0 }];
-  if (isGuarded && anyChargeOf(tables, card)) return [{ written: 0 }];
   const asked = recoveryRow(JSON.parse(json as string) as Row);
+  if (asked.client_id !== clientId || asked.id !== id) throw new Error('a row that is not the one it names');
+  if (isGuarded && anyChargeOf(tables, card)) return [{ written: 0 }];
+  const written = saveUnderLease(tables, asked, leaseToken as number);
+  if (!written) return [{ written: 0 }];
+  writeParts(tables, written, parts);
+  return [{ written: 1 }];
+}
+
+/** `save_all` and `save_all_unless`: each under its own lease, and all that is read is read before any of it is written. */
+export function saveAll(tables: Tables, values: readonly unknown[], name: string): Row[] {
+  const isGuarded = name.startsWith('save_all_unless');
+  const names = name
+    .replace(/^save_all(_unless)?_?/, '')
+    .split('_')
+    .filter((each) => each !== '');
+  const [json, realNow] = values;
+  const given = JSON.parse(json as string) as (Row & { row: Row })[];
+  const free = given
+    .map((each) => ({ each, asked: recoveryRow(each.row) }))
+    .filter(
+      ({ asked }) => !isGuarded || !anyChargeOf(tables, [asked.client_id, asked.card_fingerprint, asked.token_hash]),
+    );
+  const written = free.flatMap(({ each, asked }) => {
+    const row = saveUnderLease(tables, asked, asked.lease_token);
+    return row ? [{ each, row }] : [];
+  });
+  if (names.includes('withdrawn')) for (const { row } of written) withdraw(tables, row, realNow as Date);
+  for (const { each, row } of written) {
+    const parts = names.filter((part) => part !== 'withdrawn');
+    writeParts(tables, row, new Map(parts.map((part) => [part, [JSON.stringify(each[part]), realNow]])));
+  }
+  return written.map(({ row }) => ({ client_id: row.client_id, id: row.id }));
+}
+
+/** The row as it is written; null where the lease is lost. */
+function saveUnderLease(tables: Tables, asked: RecoveryRow, leaseToken: number): RecoveryRow | null {
+  const { client_id: clientId, id } = asked;
+  const before = tables.recoveries.get(id);
+  if (!before || before.client_id !== clientId || before.lease_token !== leaseToken) return null;
   const changed: Record<string, unknown> = {};
   for (const column of MUTABLE_COLUMNS) changed[column] = asked[column];
   // Within a round a deadline only grows.
@@ -95,8 +131,7 @@ export function save(tables: Tables, values: readonly unknown[], name: string): 
   tables.recoveries.replace(written);
   lease(tables, written);
   checkRecovery(tables, written);
-  writeParts(tables, written, parts);
-  return [{ written: 1 }];
+  return written;
 }
 
 function lease(tables: Tables, { id, lease_owner }: RecoveryRow): void {

@@ -6,7 +6,7 @@ import { look } from './guards.js';
 import * as keys from './keys.js';
 import * as lookups from './lookups.js';
 import type { Row } from './rows.js';
-import { accept, save } from './save.js';
+import { accept, save, saveAll } from './save.js';
 import { followFailures, settle } from './settle.js';
 import type { Tables } from './tables.js';
 
@@ -58,12 +58,14 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
 export function meaningOf({ name, text }: Statement): Meaning {
   const meaning = BY_NAME[name ?? ''];
   if (meaning) return meaning;
+  if (name?.startsWith('save_all')) return saveAll;
   if (name?.startsWith('save')) return save;
   if (name?.startsWith('accept')) return accept;
   throw new Error(`the in-memory store knows no meaning of: ${name ?? text}`);
 }
 
-/** The name of the lock that a statement takes until its transaction ends; null for any other statement. */
-export function lockOf({ name, values }: Statement): string | null {
-  return name === 'velocity_lock' || name === 'card_lock' ? `${name}:${String(values?.[0])}` : null;
+/** The names of the locks that a statement takes until its transaction ends; none for most. */
+export function locksOf({ name, values }: Statement): string[] {
+  if (name === 'card_locks') return (values?.[0] as string[]).map((card) => `card_lock:${card}`);
+  return name === 'velocity_lock' || name === 'card_lock' ? [`${name}:${String(values?.[0])}`] : [];
 }
