@@ -19,7 +19,7 @@ export function openCollector({ databaseUrl, masterKey, stub, secretKey, connect
   pool.on('error', (error) => console.error(error.message));
   pool.on('connect', (client) => client.on('error', () => undefined));
   const vault = new Vault(Buffer.from(masterKey, 'base64'), [], random);
-  const registry = new GatewayRegistry(clock, new TestGatewayAddress(), stub);
+  const registry = new GatewayRegistry(clock, new TestGatewayAddress(), { stripeApiBase: stub });
   const gateway = registry.gatewayFor({ provider: 'stripe' });
 
   async function collect({ clientId, id }) {
