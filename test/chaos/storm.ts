@@ -32,7 +32,7 @@ export interface StormReport {
 
 /** Keys under way at once: each of them brings all its calls. */
 const KEYS_AT_ONCE = 4;
-const AGAIN_MS = 500;
+const AGAIN_MS = 1_200;
 const agent = new Agent({ connections: 512, headersTimeout: 40_000, bodyTimeout: 40_000 });
 
 /** Many calls under each of many keys, at two processes that are killed meanwhile. */
