@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import type { Channel, Lifecycle, Severity } from './alert.js';
 import {
   type ChannelRules,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 
+import { fc } from '../../test/support/properties.js';
 import { afterQuietHours, digestAt, minuteOfDay } from './local-hours.js';
 
 const ZONES = ['Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'America/Santiago', 'UTC'];

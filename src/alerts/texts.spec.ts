@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { ALERT_KINDS } from '../clients/alert-settings.js';
 import { minorDigitsOf } from '../recovery/money.js';
 import { SEVERITIES } from './alert.js';

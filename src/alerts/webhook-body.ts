@@ -1,3 +1,4 @@
+import { jsonLine } from '../platform/json-line.js';
 import type { OutgoingMessage } from './message.js';
 import { subjectLineOf } from './wording.js';
 
@@ -35,5 +36,5 @@ export function webhookBody({ id, clientId, threadId, content }: OutgoingMessage
     createdAt: content.createdAt,
     apiVersion: '2026-11-01',
   };
-  return Buffer.from(JSON.stringify(body));
+  return jsonLine(body);
 }

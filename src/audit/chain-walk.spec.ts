@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { ChainWalk, type Head, type Offence, type StoredLink } from './chain-walk.js';
 import { CHAIN_START, digestOf, type EventRow, linkHash } from './event-digest.js';
 

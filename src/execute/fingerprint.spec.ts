@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { fingerprintOf } from './idempotency.js';
 
 const same = (a: object, b: object) => fingerprintOf('execute', a).equals(fingerprintOf('execute', b));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { type BlackoutHours, isClosed, longestClosed, nextOpen, WEEKDAYS } from './blackout.js';
 import { HOUR_MS, wallAt } from './local-time.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { declineCodeOf, finalMessage, joinSignals, PLAIN_DECLINE_TEXT, routeDecline } from './decline.js';
 import type { DeclineSignals } from './facts.js';
 import { rule } from './rules.js';

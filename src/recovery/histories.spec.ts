@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { history, ZONES } from '../../scripts/prop/histories.js';
 import { nothingSeen, playHistory } from '../../scripts/prop/play.js';
 import { checkChanges } from '../../scripts/prop/zones.js';

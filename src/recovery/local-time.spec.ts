@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
 
+import { fc } from '../../test/support/properties.js';
 import { oracleInstantMs } from '../../scripts/prop/zones.js';
 import { clockChanges, HOUR_MS, instantOf, isTimeZone, nextLocalHour, offsetMsAt, wallAt } from './local-time.js';
 

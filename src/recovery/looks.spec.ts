@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import type { Loss } from './facts.js';
 import { DAY_MS, HOUR_MS } from './local-time.js';
 import { nextAuthenticationPollAt, nextBankPollAt, nextLookAt, whatNotExecutedAllows } from './looks.js';

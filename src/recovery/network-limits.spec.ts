@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { buildLimitTables, LIMIT_TABLES } from './limit-tables.js';
 import { DAY_MS, HOUR_MS } from './local-time.js';
 import { type LimitHold, limitOptionsOf, limitsFreeAt, type SeenAttempt, weighLimits } from './network-limits.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { HOUR_MS, wallAt } from './local-time.js';
 import { isPayday as isPaydayBy, shiftToPayday as shift } from './payday.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import type { Policy, RoundFacts } from './facts.js';
 import { DAY_MS, HOUR_MS, wallAt } from './local-time.js';
 import { attemptsRemaining, defaultDeadline, isFirstSlotAhead, nextCharge } from './schedule.js';

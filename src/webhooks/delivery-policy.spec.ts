@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { judgeTry, readRetryAfter, TRY_OFFSETS_MS, type TryFacts } from './delivery-policy.js';
 
 const at = (ms: number) => new Date(Date.UTC(2026, 10, 21, 12) + ms);

@@ -1,3 +1,4 @@
+import { jsonLine } from '../platform/json-line.js';
 import type { Advice, EndReason, Strategy, Trigger } from '../recovery/facts.js';
 import { isDefaultEvent, type EventType } from './event-types.js';
 import { isPersonalData, withoutPersonalData } from './no-personal-data.js';
@@ -130,7 +131,7 @@ export function composeEvent(facts: EventFacts): ComposedEvent {
   };
   return {
     type,
-    body: Buffer.from(JSON.stringify(body)),
+    body: jsonLine(body),
     isDefault: isDefaultEvent(type, facts.dunningEnabled),
     final,
   };
@@ -159,7 +160,7 @@ export function composeTestEvent({ id, createdAt, livemode }: TestEventFacts): B
     isSimulated: true,
     metadata: {},
   };
-  return Buffer.from(JSON.stringify(body));
+  return jsonLine(body);
 }
 
 /** The body of a `card.updated` that no recovery is retried after, with the keys that every event has. */
@@ -180,7 +181,7 @@ export function composeCardUpdatedAlone({ id, createdAt, livemode }: TestEventFa
     metadata: {},
     ...update,
   };
-  return Buffer.from(JSON.stringify(body));
+  return jsonLine(body);
 }
 
 export const CARD_UPDATED = 'The customer has given a new card.';

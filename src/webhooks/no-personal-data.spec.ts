@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { isPersonalData, REMOVED, withoutPersonalData } from './no-personal-data.js';
 
 const digits = (min: number, max = min) => fc.stringMatching(new RegExp(`^[2-9]\\d{${min - 1},${max - 1}}$`));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 
+import { fc } from '../../test/support/properties.js';
 import { SystemRandom } from '../platform/random.js';
 import { newSecret, signatureHeaders, standardSignature } from './signature.js';
 

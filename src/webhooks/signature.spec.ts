@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../test/support/properties.js';
 import { SystemRandom } from '../platform/random.js';
 import { bodySignature, newSecret, signatureHeaders, standardSignature } from './signature.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../support/properties.js';
 import { composeEvent, composeTestEvent, type EventFacts } from '../../src/webhooks/event-body.js';
 import type { EventType } from '../../src/webhooks/event-types.js';
 import { contractChecker } from '../support/contract.js';

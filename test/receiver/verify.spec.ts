@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 
+import { fc } from '../support/properties.js';
 import { signedHeaders } from '../../packages/receiver/src/sign.js';
 import { verify, type Verification } from '../../packages/receiver/src/verify.js';
 import { newSecret, signatureHeaders } from '../../src/webhooks/signature.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../../test/support/properties.js';
 import { TokenBucket } from './token-bucket.js';
 
 /** How many tokens it gives between two instants to somebody who asks every millisecond. */

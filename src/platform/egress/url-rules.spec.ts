@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../../test/support/properties.js';
 import { isGlobalUnicast, isLoopback } from './address-rules.js';
 import { checkUrl, type EgressPolicy } from './url-rules.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../../test/support/properties.js';
 import { DomainError } from './domain-error.js';
 import { parseJsonBody } from './json-body.js';
 

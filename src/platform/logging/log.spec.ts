@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
 
+import { fc } from '../../../test/support/properties.js';
 import { Log } from './log.js';
 
 function logTo(lines: string[]): Log {
