@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { type AlertAccount, AlertAccounts } from '../clients/alert-accounts.service.js';
 import { Clock } from '../platform/clock.js';
 import { Database, type Transaction } from '../platform/db/database.js';
+import { tellOperator } from '../platform/db/operator-alert.js';
 import { Ids } from '../platform/ids.js';
 import { Log } from '../platform/logging/log.js';
 import { PublicUrl } from '../platform/public-url.js';
@@ -154,17 +155,16 @@ export class AlertDeliveries {
       await this.messages.noteFallback(tx, message, to);
     }
     if (result.kind === 'stopped') return;
-    await tx.query({
-      text: `INSERT INTO operator_alerts (client_id, id, kind, severity, facts, dedupe_key, created_at)
-             VALUES ($1, $2, 'alert_channel_failing', 'warning', $3, $4, $5) ON CONFLICT DO NOTHING`,
-      values: [
-        clientId,
-        this.ids.ulid(),
-        JSON.stringify({ channel: from, error: result.error.replaceAll(/[^\w.:-]+/g, '_') }),
-        channelAlertKey(from),
-        this.clock.now(),
-      ],
+    const alert = tellOperator({
+      clientId,
+      id: this.ids.ulid(),
+      kind: 'alert_channel_failing',
+      severity: 'warning',
+      facts: { channel: from, error: result.error.replaceAll(/[^\w.:-]+/g, '_') },
+      dedupeKey: channelAlertKey(from),
+      at: this.clock.now(),
     });
+    await tx.query(alert);
   }
 
   private async endChannelAlert(tx: Transaction, { clientId, channel }: ClaimedMessage, now: Date): Promise<void> {

@@ -61,9 +61,8 @@ export class CardUpdatedEvent {
     }
     const facts = eventFacts(recovery, await this.store.otherOpenOfCustomer(recovery), client.dunningEnabled);
     const { sequence } = recovery;
-    const told = { ...facts, recovery: { ...facts.recovery, message: CARD_UPDATED }, advice: ADVICE };
-    const isRetried = transactionIds.length > 0;
-    const advice = { ...ADVICE, willRetry: isRetried };
+    const told = { ...facts, recovery: { ...facts.recovery, message: CARD_UPDATED } };
+    const advice = { ...ADVICE, willRetry: transactionIds.length > 0 };
     return {
       ...common,
       ...composeEvent({ ...told, advice, id, type, createdAt, sequence, cardUpdate: update }),
@@ -76,5 +75,4 @@ const ADVICE = {
   recommendedAction: 'monitor',
   recommendedActionReason: 'A customer has given a new card; what is open is charged to it.',
   recommendedActionDetail: null,
-  willRetry: true,
 } as const;

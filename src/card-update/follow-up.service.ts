@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import { ClientDirectory } from '../clients/client-directory.service.js';
 import { clientNow, type ClientSettings } from '../clients/client-settings.js';
+import { invoiceOf } from '../engine/recovery.js';
 import { RecoveryStore } from '../engine/recovery-store.js';
 import type { Reading } from '../gateways/gateway.js';
 import { GatewayRegistry } from '../gateways/registry.js';
@@ -97,9 +98,7 @@ export class FollowUp {
   private async invoiceOf({ clientId, recoveryId, replacedTokenHash }: Link): Promise<string | null> {
     const id = recoveryId ?? (await this.recoveries.openOnToken(clientId, replacedTokenHash))[0];
     const found = id === undefined ? null : await this.recoveries.find(clientId, id);
-    if (!found) return null;
-    const { paymentObjectKind, paymentObjectId, invoiceId } = found.recovery;
-    return paymentObjectKind === 'invoice' ? paymentObjectId : invoiceId;
+    return found && invoiceOf(found.recovery);
   }
 
   /** Tells the merchant, and settles which recoveries are charged: the link's own, else those open on the old card. */
@@ -141,9 +140,8 @@ export class FollowUp {
   /** A second card by a page that was left open would be nobody's. */
   private async closeOtherPages(link: Link): Promise<void> {
     const sessions = await this.pages.othersOf(link);
-    const account = sessions.length === 0 ? null : await this.directory.gatewayAccount(link.clientId);
-    for (const sessionId of account ? sessions : []) {
-      if (!account) break;
+    for (const sessionId of sessions) {
+      const account = await this.directory.gatewayAccount(link.clientId);
       const closed = await this.gateways.cardSetupsFor(account).close(account, sessionId, { timeoutMs: CALL_MS });
       if (closed.kind === 'unavailable') throw new NotNow(closed.message);
     }

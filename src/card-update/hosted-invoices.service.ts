@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import type { Caller } from '../clients/caller.js';
 import { ClientDirectory } from '../clients/client-directory.service.js';
+import { invoiceOf } from '../engine/recovery.js';
 import { RecoveryStore } from '../engine/recovery-store.js';
 import { GatewayRegistry } from '../gateways/registry.js';
 import { conflict, notFound } from '../platform/http/domain-error.js';
@@ -28,8 +29,7 @@ export class HostedInvoices {
   async read({ clientId }: Caller, transactionId: string): Promise<HostedInvoice> {
     const found = await this.recoveries.find(clientId, transactionId);
     if (!found) throw notFound('no recovery has this transactionId');
-    const { paymentObjectKind, paymentObjectId, invoiceId: named } = found.recovery;
-    const invoiceId = paymentObjectKind === 'invoice' ? paymentObjectId : named;
+    const invoiceId = invoiceOf(found.recovery);
     if (invoiceId === null) throw conflict('no_hosted_invoice', 'the debt of this recovery is no invoice');
     const account = await this.directory.gatewayAccount(clientId);
     const reading = await this.gateways

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import { Clock } from '../platform/clock.js';
 import { Database, type Scope } from '../platform/db/database.js';
+import { tellOperator } from '../platform/db/operator-alert.js';
 import { Ids } from '../platform/ids.js';
 import { Log } from '../platform/logging/log.js';
 import { type ClaimedEvent, type Facts, saidBy } from './inbound-event.js';
@@ -102,12 +103,17 @@ export class InboxStore {
 
   /** An operator hears once that events of a platform fail; `tellMended` takes it back. */
   async tellFailing(event: ClaimedEvent, reason: string): Promise<void> {
-    const facts = { platform: event.platform, eventType: event.type, reason };
-    await this.database.query(WORKER, {
-      text: `INSERT INTO operator_alerts (client_id, id, kind, severity, facts, dedupe_key, created_at)
-             VALUES ($1, $2, 'connector_failing', 'warning', $3, $4, $5) ON CONFLICT DO NOTHING`,
-      values: [event.clientId, this.ids.ulid(), facts, failingKey(event.platform), this.clock.now()],
+    const { clientId, platform, type: eventType } = event;
+    const alert = tellOperator({
+      clientId,
+      id: this.ids.ulid(),
+      kind: 'connector_failing',
+      severity: 'warning',
+      facts: { platform, eventType, reason },
+      dedupeKey: failingKey(platform),
+      at: this.clock.now(),
     });
+    await this.database.query(WORKER, alert);
   }
 
   /** Ends the alerts of clients whose parked events have all been worked. */

@@ -1,5 +1,5 @@
 import type { DeclineSignals, Rule, State } from '../recovery/facts.js';
-import type { SubscriptionFacts } from '../gateways/gateway.js';
+import type { OriginalFacts, SubscriptionFacts } from '../gateways/gateway.js';
 import type { EventDraft } from '../webhooks/outbox.js';
 import type { Attempt, Recovery, TimelineEntry } from './recovery.js';
 
@@ -96,6 +96,11 @@ export function step(change: Change, patch: Partial<Recovery>, { type, rule, at,
 /** Notes what became of the subscription that an invoice bills, for the event that tells the payment. */
 export function withSubscription(change: Change, subscription: SubscriptionFacts | null | undefined): Change {
   return subscription ? quietly(change, { hints: { ...change.recovery.hints, subscription } }) : change;
+}
+
+/** As `withSubscription`, of whatever was read: only an invoice bills one. */
+export function withSubscriptionOf(change: Change, read: OriginalFacts): Change {
+  return read.kind === 'invoice' ? withSubscription(change, read.subscription) : change;
 }
 
 /** Changes columns that no decision speaks of (counters, next look): no timeline step. */

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import type { ClientSettings } from '../clients/client-settings.js';
 import { Database } from '../platform/db/database.js';
+import { IS_OPEN } from './recovery-sql.js';
 import { afterMs } from './work-context.js';
 
 /** While credentials are refused, one charge tries them again this often (docs/behaviour.md 4). */
@@ -68,7 +69,7 @@ export class ChargingPause {
                  UPDATE operator_alerts SET resolved_at = $3 FROM ended
                  WHERE client_id = $1 AND dedupe_key = 'credentials_refused' AND resolved_at IS NULL)
                UPDATE recoveries r SET deadline_at = r.deadline_at + ($2::timestamptz - ended.since) FROM ended
-               WHERE r.client_id = $1 AND r.state IN ('queued', 'in_progress', 'reconciling', 'action_required')`,
+               WHERE r.client_id = $1 AND r.${IS_OPEN}`,
         values: [client.id, now, now],
       },
     );

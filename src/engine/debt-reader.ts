@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { PaymentFacts, Reading, Unavailable } from '../gateways/gateway.js';
 import type { Decision } from '../recovery/facts.js';
 import { decideInvoice, decideOriginal, type OriginalDecision } from '../recovery/original.js';
-import { quietly, unchanged, withSubscription, type Change } from './change.js';
+import { quietly, unchanged, withSubscriptionOf, type Change } from './change.js';
 import { ChargingPause } from './charging-pause.js';
 import { debtFacts, openBeside } from './debt-facts.js';
 import { DebtHistory } from './debt-history.js';
@@ -70,8 +70,8 @@ export class DebtReader {
     // What was asked for is the bound, whatever was left of it in between.
     const facts = { ...debtFacts(recovery), amountMinor: recovery.amountRequestedMinor };
     const decision = decideInvoice(reading.value, facts, 'later');
-    const { nextAttemptAt, payment, subscription } = reading.value;
-    const known = withSubscription(unchanged(recovery), subscription).recovery;
+    const { nextAttemptAt, payment } = reading.value;
+    const known = withSubscriptionOf(unchanged(recovery), reading.value).recovery;
     const clearance = await this.carryOut(known, decision, payment, context);
     return clearance.kind === 'cleared' ? { ...clearance, nextAttemptAt } : clearance;
   }

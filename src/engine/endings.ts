@@ -2,13 +2,17 @@ import { Injectable } from '@nestjs/common';
 
 import type { Decision, Rule } from '../recovery/facts.js';
 import { isClosed } from '../recovery/lifecycle.js';
-import { unchanged } from './change.js';
+import { unchanged, type Change } from './change.js';
 import { watched } from './ended-charges.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { hasOpenCharge, type Recovery } from './recovery.js';
 import { RecoveryStore } from './recovery-store.js';
 import { decided, RecoveryWriter } from './recovery-writer.js';
 import type { WorkContext } from './work-context.js';
+
+const AT_ONCE_MAX = 200;
+
+type End = Decision & { kind: 'cancelled' | 'failed' };
 
 /** `busy`: somebody else works on it now; their work decides first. */
 export type Ended = 'ended' | 'busy' | 'was_over';
@@ -24,7 +28,7 @@ export class Endings {
 
   async end(
     { clientId, id }: Pick<Recovery, 'clientId' | 'id'>,
-    decision: Decision & { kind: 'cancelled' | 'failed' },
+    decision: End,
     inputs: Record<string, unknown>,
     context: WorkContext,
   ): Promise<Ended> {
@@ -35,13 +39,30 @@ export class Endings {
         await this.store.release(recovery);
         return 'was_over';
       }
-      const ended = decided(unchanged(recovery), decision, recovery.nextTrigger, context, inputs);
-      // An unknown charge is watched to its end: should it bring money after all, that is told.
-      const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;
-      const change = open ? watched(ended, open, recovery, context.now()) : ended;
-      await this.writer.finish(change, context);
+      await this.writer.finish(await this.endOf(recovery, decision, inputs, context), context);
       return 'ended';
     });
+  }
+
+  /** Ends what is open of a client, so many at a time. What is `left` then: somebody's work, more of them, or none. */
+  async endOpenOf(clientId: string, decision: End, context: WorkContext): Promise<'busy' | 'more' | 'none'> {
+    const open = await this.store.openOf(clientId, AT_ONCE_MAX);
+    const ended: Ended[] = [];
+    for (const id of open) ended.push(await this.end({ clientId, id }, decision, {}, context));
+    if (ended.includes('busy')) return 'busy';
+    return open.length === AT_ONCE_MAX ? 'more' : 'none';
+  }
+
+  /** The end of a recovery that is held and open; an unknown charge is watched on: should it bring money, that is told. */
+  async endOf(
+    recovery: Recovery,
+    decision: End,
+    inputs: Record<string, unknown>,
+    context: WorkContext,
+  ): Promise<Change> {
+    const ended = decided(unchanged(recovery), decision, recovery.nextTrigger, context, inputs);
+    const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;
+    return open ? watched(ended, open, recovery, context.now()) : ended;
   }
 }
 

@@ -6,7 +6,7 @@ import { decideAfterOutcome } from '../recovery/decide.js';
 import type { DeclineSignals } from '../recovery/facts.js';
 import { decideInvoice, decideOriginal, type OriginalDecision } from '../recovery/original.js';
 import { NO_SIGNALS } from '../recovery/payment-looks.js';
-import { step, unchanged, withSubscription, type Change } from './change.js';
+import { step, unchanged, withSubscriptionOf, type Change } from './change.js';
 import { lateSuccess } from './closing.js';
 import { debtFacts } from './debt-facts.js';
 import { callOptions } from './debt-reader.js';
@@ -79,7 +79,10 @@ export class Looking {
     if (reading.kind !== 'found') return this.unread(recovery);
     const decision = await this.decide(recovery, reading.value);
     if (decision !== null) {
-      return this.finish(readingEnds(subscribed(recovery, reading.value), decision, context, 'later'), context);
+      return this.finish(
+        readingEnds(withSubscriptionOf(unchanged(recovery), reading.value).recovery, decision, context, 'later'),
+        context,
+      );
     }
     const declined = newFailure(recovery, reading.value);
     return declined === null
@@ -99,7 +102,10 @@ export class Looking {
     try {
       // Every charge of ours is settled by now: somebody else collected this.
       return await this.finish(
-        lateSuccess({ ...subscribed(recovery, reading.value), strategy: 'external' }, context),
+        lateSuccess(
+          { ...withSubscriptionOf(unchanged(recovery), reading.value).recovery, strategy: 'external' },
+          context,
+        ),
         context,
       );
     } catch (error) {
@@ -192,10 +198,6 @@ export class Looking {
     await this.store.release(recovery);
     return { kind: 'unread' };
   }
-}
-
-function subscribed(recovery: Recovery, read: OriginalFacts): Recovery {
-  return withSubscription(unchanged(recovery), read.kind === 'invoice' ? read.subscription : null).recovery;
 }
 
 function paymentOf(read: OriginalFacts): PaymentFacts | null {

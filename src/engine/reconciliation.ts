@@ -12,7 +12,7 @@ import {
 import { readSettlement, type Settlement as Reading } from '../recovery/payment-looks.js';
 import { rule } from '../recovery/rules.js';
 import { isClosed } from '../recovery/lifecycle.js';
-import { quietly, step, unchanged, withSubscription, type AlertDraft, type Change } from './change.js';
+import { quietly, step, unchanged, withSubscriptionOf, type AlertDraft, type Change } from './change.js';
 import { Charging } from './charging.js';
 import { callOptions } from './debt-reader.js';
 import { DebtHistory } from './debt-history.js';
@@ -51,8 +51,7 @@ export class Reconciliation {
     const tokened = quietly(unchanged(held), {
       gatewayTransactionToken: tokenOf(reading.value) ?? held.gatewayTransactionToken,
     });
-    const read = reading.value.kind === 'invoice' ? reading.value.subscription : null;
-    const told = withSubscription(tokened, read);
+    const told = withSubscriptionOf(tokened, reading.value);
     return this.conclude(told, open, settled, isOwedAnother(open, reading.value), context);
   }
 
@@ -107,8 +106,7 @@ export class Reconciliation {
     }
     const settled = readSettlement({ paymentId: null, latestChargeId: null, lastErrorLogUrl: null }, reading.value);
     const known = settled.kind === 'not_executed' || settled.kind === 'unclear' ? REQUIRES_ACTION : settled;
-    const read = reading.value.kind === 'invoice' ? reading.value.subscription : null;
-    const seen = withSubscription(unchanged(recovery), read).recovery;
+    const seen = withSubscriptionOf(unchanged(recovery), reading.value).recovery;
     return this.writer.finish(this.afterAuthenticationLook(seen, known, context), context);
   }
 

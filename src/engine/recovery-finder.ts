@@ -2,10 +2,9 @@ import { Injectable } from '@nestjs/common';
 
 import { Database } from '../platform/db/database.js';
 import { recoveryFromRow, type Recovery } from './recovery.js';
-import { columnsFrom, RECOVERY_COLUMNS } from './recovery-sql.js';
+import { columnsFrom, IS_OPEN, RECOVERY_COLUMNS } from './recovery-sql.js';
 
 const ALL = columnsFrom('r', RECOVERY_COLUMNS);
-const OPEN = `r.state IN ('queued', 'in_progress', 'reconciling', 'action_required')`;
 
 // Each name has an index of its own: with OR between them, none would serve.
 const NEWEST = `
@@ -50,16 +49,8 @@ export class RecoveryFinder {
 
   /** Open recoveries that would charge a card. Rare: after a dispute. */
   async openOfCard(clientId: string, fingerprint: string): Promise<Recovery[]> {
-    const text = `SELECT ${ALL} FROM recoveries r WHERE r.client_id = $1 AND r.card_fingerprint = $2 AND ${OPEN}`;
+    const text = `SELECT ${ALL} FROM recoveries r WHERE r.client_id = $1 AND r.card_fingerprint = $2 AND r.${IS_OPEN}`;
     return this.find(clientId, { text, values: [clientId, fingerprint] });
-  }
-
-  /** Ids of a client's open recoveries that a platform reported, so many of them. */
-  async openReported(clientId: string, countMax: number): Promise<string[]> {
-    const text = `SELECT r.id FROM recoveries r WHERE r.client_id = $1 AND ${OPEN} ORDER BY r.id LIMIT $2`;
-    const scope = { role: 'tenant', clientId } as const;
-    const { rows } = await this.database.query<{ id: string }>(scope, { text, values: [clientId, countMax] });
-    return rows.map(({ id }) => id);
   }
 
   /** True where the timeline has a step of this type. */

@@ -1,3 +1,5 @@
+import { OPEN_STATES } from '../recovery/lifecycle.js';
+
 /** How long a claim holds without renewal; a dead worker's work is taken over after it (15 s at most). */
 export const LEASE_SECONDS = 12;
 
@@ -21,6 +23,9 @@ export const MUTABLE_COLUMNS = RECOVERY_COLUMNS.filter((each) => !FIXED.includes
 export function columnsFrom(alias: string, columns: readonly string[]): string {
   return columns.map((each) => `${alias}.${each}`).join(', ');
 }
+
+/** True of a recovery that is not over. */
+export const IS_OPEN = `state IN (${OPEN_STATES.map((each) => `'${each}'`).join(', ')})`;
 
 const ALL = columnsFrom('r', RECOVERY_COLUMNS);
 const FREE = `(r.lease_until IS NULL OR r.lease_until < clock_timestamp())`;

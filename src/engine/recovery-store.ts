@@ -184,7 +184,7 @@ export class RecoveryStore {
       {
         name: 'open_of_customer',
         text: `SELECT count(*)::int AS open FROM recoveries WHERE client_id = $1 AND customer_id = $2 AND id <> $3
-               AND state IN ('queued', 'in_progress', 'reconciling', 'action_required')`,
+               AND ${sql.IS_OPEN}`,
         values: [recovery.clientId, recovery.customerId, recovery.id],
       },
     );
@@ -194,7 +194,7 @@ export class RecoveryStore {
   /** The open recoveries that are charged to a token, oldest first; 100 at most. */
   async openOnToken(clientId: string, tokenHash: Buffer): Promise<string[]> {
     const text = `SELECT id FROM recoveries WHERE client_id = $1 AND token_hash = $2
-      AND state IN ('queued', 'in_progress', 'reconciling', 'action_required') ORDER BY id LIMIT 100`;
+      AND ${sql.IS_OPEN} ORDER BY id LIMIT 100`;
     const { rows } = await this.database.query<{ id: string }>(
       { role: 'tenant', clientId },
       { name: 'open_on_token', text, values: [clientId, tokenHash] },
@@ -205,7 +205,7 @@ export class RecoveryStore {
   /** A client's open recoveries, oldest first; `countMax` at most. */
   async openOf(clientId: string, countMax: number): Promise<string[]> {
     const text = `SELECT id FROM recoveries WHERE client_id = $1
-      AND state IN ('queued', 'in_progress', 'reconciling', 'action_required') ORDER BY id LIMIT $2`;
+      AND ${sql.IS_OPEN} ORDER BY id LIMIT $2`;
     const { rows } = await this.database.query<{ id: string }>(
       { role: 'tenant', clientId },
       { text, values: [clientId, countMax] },

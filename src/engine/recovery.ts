@@ -10,6 +10,7 @@ import type {
   Strategy,
   Trigger,
 } from '../recovery/facts.js';
+import { isOutcomeOpen } from '../recovery/lifecycle.js';
 import { policyFromJson, policyToJson, type PolicyJson } from '../recovery/policy.js';
 
 /** What the engine does when a recovery falls due. Work of another kind is left to a version that knows it. */
@@ -258,5 +259,10 @@ export function needsFirstReading(recovery: Recovery): boolean {
 
 /** True while a charge may still be on its way, so that nothing else may be charged for the debt. */
 export function hasOpenCharge(recovery: Recovery): boolean {
-  return recovery.state === 'in_progress' || recovery.state === 'reconciling';
+  return isOutcomeOpen(recovery.state);
+}
+
+/** The invoice that a recovery collects, or that its payment was made for; null for a debt that is none. */
+export function invoiceOf({ paymentObjectKind, paymentObjectId, invoiceId }: Recovery): string | null {
+  return paymentObjectKind === 'invoice' ? paymentObjectId : invoiceId;
 }

@@ -4,6 +4,7 @@ import { Cron, CronExpression } from '@nestjs/schedule';
 import { BackgroundWork, BackgroundWorks } from '../platform/background-work.js';
 import { Clock } from '../platform/clock.js';
 import { Database } from '../platform/db/database.js';
+import { tellOperator } from '../platform/db/operator-alert.js';
 import { Ids } from '../platform/ids.js';
 import { Log } from '../platform/logging/log.js';
 
@@ -56,12 +57,17 @@ export class Sweeps extends BackgroundWork {
         values: [realNow],
       });
       for (const { client_id: clientId, id, since } of rows) {
-        const facts = { transactionId: id, since: since.toISOString() };
-        await this.database.query(WORKER, {
-          text: `INSERT INTO operator_alerts (client_id, id, kind, severity, recovery_id, facts, dedupe_key, created_at)
-                 VALUES ($1, $2, 'charge_unknown_for_long', 'warning', $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-          values: [clientId, this.ids.ulid(), id, JSON.stringify(facts), `charge_unknown:${id}`, realNow],
+        const alert = tellOperator({
+          clientId,
+          id: this.ids.ulid(),
+          kind: 'charge_unknown_for_long',
+          severity: 'warning',
+          recoveryId: id,
+          facts: { transactionId: id, since: since.toISOString() },
+          dedupeKey: `charge_unknown:${id}`,
+          at: realNow,
         });
+        await this.database.query(WORKER, alert);
         this.log.warn('recovery.unknown_for_long', { clientId, transactionId: id });
       }
     });

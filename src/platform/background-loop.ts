@@ -5,8 +5,12 @@ import { WakeableSleep } from './wakeable-sleep.js';
 export abstract class BackgroundLoop extends BackgroundWork {
   /** From the moment it is told to stop: nothing new is taken. */
   protected stopping = false;
-  private readonly sleep = new WakeableSleep();
   private loop: Promise<void> | null = null;
+
+  /** Where others ring for it, the sleep is one that they share. */
+  constructor(private readonly sleep = new WakeableSleep()) {
+    super();
+  }
 
   override start(): void {
     this.stopping = false;

@@ -1,14 +1,13 @@
 import { Injectable } from '@nestjs/common';
 
 import type { Caller } from '../clients/caller.js';
-import { unchanged } from '../engine/change.js';
 import { callOptions } from '../engine/debt-reader.js';
-import { watched } from '../engine/ended-charges.js';
+import { Endings } from '../engine/endings.js';
 import { Engine } from '../engine/engine.js';
 import { readPaymentObject } from '../engine/payment-object.js';
 import { type Attempt, hasOpenCharge, type Recovery } from '../engine/recovery.js';
 import { RecoveryStore } from '../engine/recovery-store.js';
-import { decided, RecoveryWriter } from '../engine/recovery-writer.js';
+import { RecoveryWriter } from '../engine/recovery-writer.js';
 import type { WorkContext } from '../engine/work-context.js';
 import { Worker } from '../engine/worker.js';
 import type { InvoiceFacts, PaymentFacts } from '../gateways/gateway.js';
@@ -37,6 +36,7 @@ export class EndingService {
   constructor(
     private readonly hold: RecoveryHold,
     private readonly store: RecoveryStore,
+    private readonly endings: Endings,
     private readonly writer: RecoveryWriter,
     private readonly worker: Worker,
     private readonly reader: RecoveryReader,
@@ -59,9 +59,7 @@ export class EndingService {
         throw conflict('not_cancellable', `the recovery has ended: ${recovery.endReason ?? recovery.state}`);
       }
       const decision = { kind: 'cancelled' as const, endReason: reason, rule: BY_HAND };
-      const ended = decided(unchanged(recovery), decision, recovery.nextTrigger, context, { reason });
-      const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;
-      const change = open ? watched(ended, open, recovery, context.now()) : ended;
+      const change = await this.endings.endOf(recovery, decision, { reason }, context);
       const cancelled = await this.hold.holdingDebt(change, () => this.writer.finish(change, context));
       return this.told(await this.statusOf(cancelled));
     });

@@ -7,7 +7,8 @@ import { type Decision, END_REASONS, type EndReason, type State, STATES } from '
 export type Move = 'progress' | 'reopen' | 'late_success';
 
 const CLOSED: readonly State[] = ['failed', 'blocked', 'cancelled', 'holdout'];
-const OPEN: readonly State[] = ['queued', 'in_progress', 'reconciling', 'action_required'];
+/** Something is still due, and the debt is taken. */
+export const OPEN_STATES: readonly State[] = ['queued', 'in_progress', 'reconciling', 'action_required'];
 
 /** Where each open state may go; a repeated state is a new due time in it. A hold-out is drawn at acceptance only. */
 const PROGRESS: Readonly<Record<State, readonly State[]>> = {
@@ -58,9 +59,8 @@ export function assertMove(from: State, to: State): Move {
   return move;
 }
 
-/** Something is still due, and the debt is taken. */
 export function isOpen(state: State): boolean {
-  return OPEN.includes(state);
+  return OPEN_STATES.includes(state);
 }
 
 /** Ended without money. */

@@ -8,6 +8,7 @@ import { Closing } from '../../src/engine/closing.js';
 import { DebtHistory } from '../../src/engine/debt-history.js';
 import { DebtReader } from '../../src/engine/debt-reader.js';
 import { EndedCharges } from '../../src/engine/ended-charges.js';
+import { Endings } from '../../src/engine/endings.js';
 import { Engine } from '../../src/engine/engine.js';
 import { EventComposer } from '../../src/engine/event-composer.js';
 import { FallbackTokens } from '../../src/engine/fallback-tokens.js';
@@ -132,9 +133,10 @@ export class Process implements Inhabitant {
       ids,
     );
     const reads = new RecoveryReader(database, store);
+    const endings = new Endings(store, writer, leases);
     const hold = new RecoveryHold(store, contexts, leases);
     this.steering = new SteeringService(hold, store, writer, worker, stops, ledger, engine, dispatcher, vault);
-    this.ending = new EndingService(hold, store, writer, worker, reads, engine, dispatcher);
+    this.ending = new EndingService(hold, store, endings, writer, worker, reads, engine, dispatcher);
     this.directory = directory;
     this.owner = store.owner;
     this.connection = database;

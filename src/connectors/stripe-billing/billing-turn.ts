@@ -1,5 +1,4 @@
 import type { ReadFailure } from '../../gateways/gateway.js';
-import type { Recovery } from '../../engine/recovery.js';
 import type { WorkContext } from '../../engine/work-context.js';
 import type { StripeBilling } from '../../gateways/stripe/billing.js';
 import type { ClaimedEvent, Worked } from '../inbound-event.js';
@@ -37,8 +36,4 @@ export function factOf({ events }: BillingTurn, name: string): string | null {
 
 export function hasType({ events }: BillingTurn, ...types: string[]): boolean {
   return events.some(({ type }) => types.includes(type));
-}
-
-export function isOpenState({ state }: Pick<Recovery, 'state'>): boolean {
-  return state === 'queued' || state === 'in_progress' || state === 'reconciling' || state === 'action_required';
 }

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
 import { Endings } from '../../engine/endings.js';
-import { RecoveryStore } from '../../engine/recovery-store.js';
 import { WorkContexts } from '../../engine/work-contexts.js';
 import { BackgroundLoop } from '../../platform/background-loop.js';
 import { BackgroundWorks } from '../../platform/background-work.js';
@@ -15,7 +14,6 @@ const POLL_MS = 1_000;
 const PAUSE_AFTER_ERROR_MS = 2_000;
 /** One that is being worked on ends its own work first. */
 const BUSY_AGAIN_MS = 1_000;
-const AT_ONCE_MAX = 200;
 
 const RULE = { name: 'deauthorised', source: 'docs/stripe.md#disconnecting' };
 
@@ -26,7 +24,6 @@ export class ConnectStopper extends BackgroundLoop {
 
   constructor(
     private readonly store: ConnectStore,
-    private readonly recoveries: RecoveryStore,
     private readonly endings: Endings,
     private readonly contexts: WorkContexts,
     private readonly dispatcher: Dispatcher,
@@ -42,17 +39,12 @@ export class ConnectStopper extends BackgroundLoop {
   protected override async turn(): Promise<number> {
     const clientId = await this.store.claimStop(this.clock.now());
     if (clientId === null) return POLL_MS;
-    const open = await this.recoveries.openOf(clientId, AT_ONCE_MAX);
     const context = await this.contexts.ofClient(clientId, { actor: 'stripe_connect' });
-    let busy = 0;
-    for (const id of open) {
-      const decision = { kind: 'cancelled' as const, endReason: 'deauthorised' as const, rule: RULE };
-      if ((await this.endings.end({ clientId, id }, decision, {}, context)) === 'busy') busy += 1;
-    }
+    const decision = { kind: 'cancelled' as const, endReason: 'deauthorised' as const, rule: RULE };
+    const left = await this.endings.endOpenOf(clientId, decision, context);
     this.dispatcher.wake();
-    const isAll = busy === 0 && open.length < AT_ONCE_MAX;
-    const againAt = new Date(this.clock.now().getTime() + (busy > 0 ? BUSY_AGAIN_MS : 0));
-    await this.store.stopped(clientId, isAll ? null : againAt);
+    const againAt = new Date(this.clock.now().getTime() + (left === 'busy' ? BUSY_AGAIN_MS : 0));
+    await this.store.stopped(clientId, left === 'none' ? null : againAt);
     return 0;
   }
 

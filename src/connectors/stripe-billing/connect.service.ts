@@ -95,10 +95,6 @@ export class StripeConnections {
     await this.end(clientId, 'stripe');
   }
 
-  find(clientId: string): Promise<Connection | null> {
-    return this.store.find(clientId);
-  }
-
   private async connect(platform: StripePlatform, clientId: string, grant: Grant): Promise<ConnectResult> {
     const settings = await this.directory.settings(clientId);
     if (grant.livemode !== settings.livemode) return { kind: 'refused', reason: 'other_mode' };

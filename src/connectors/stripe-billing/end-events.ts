@@ -4,15 +4,14 @@ import { callOptions } from '../../engine/debt-reader.js';
 import { Endings, platformRule } from '../../engine/endings.js';
 import { hashToken } from '../../engine/fallback-tokens.js';
 import { RecoveryFinder } from '../../engine/recovery-finder.js';
+import { isOpen } from '../../recovery/lifecycle.js';
 import { ConnectedAccounts } from '../connected-accounts.service.js';
 import type { Worked } from '../inbound-event.js';
-import { again, type BillingTurn, done, isOpenState, STRIPE_BILLING, unread } from './billing-turn.js';
+import { again, type BillingTurn, done, STRIPE_BILLING, unread } from './billing-turn.js';
 import { CardEvents } from './card-events.js';
 import { StripeConnections } from './connect.service.js';
 import { isOver } from './invoice-decision.js';
 import { InvoiceEvents } from './invoice-events.js';
-
-const ENDED_AT_ONCE = 500;
 
 /** Subscriptions, mandates and the account itself: what their end means for open recoveries. */
 @Injectable()
@@ -47,7 +46,7 @@ export class EndEvents {
     const decision = { kind: 'cancelled' as const, endReason: 'subscription_deleted' as const, rule };
     for (const invoiceId of reading.value) {
       const recovery = await this.finder.newestOf(clientId, invoiceId);
-      if (!recovery || !isOpenState(recovery)) continue;
+      if (!recovery || !isOpen(recovery.state)) continue;
       // The money may have come in this very moment: it speaks first.
       const looked = await this.invoices.look(turn, recovery);
       if (looked.kind === 'again') return looked;
@@ -68,7 +67,7 @@ export class EndEvents {
     const rule = platformRule('mandate_inactive');
     const decision = { kind: 'failed' as const, endReason: 'hard_decline' as const, detail: null, rule };
     for (const recovery of await this.finder.newestOfToken(clientId, hashToken(clientId, methodId))) {
-      if (!isOpenState(recovery)) continue;
+      if (!isOpen(recovery.state)) continue;
       const ended = await this.endings.end(recovery, decision, { mandateId }, context);
       if (ended === 'busy') return again('a recovery of the mandate is being worked on');
     }
@@ -81,10 +80,8 @@ export class EndEvents {
     await this.connections.deauthorised(clientId);
     const rule = platformRule('account_deauthorised');
     const decision = { kind: 'cancelled' as const, endReason: 'deauthorised' as const, rule };
-    const open = await this.finder.openReported(clientId, ENDED_AT_ONCE);
-    const ended = [];
-    for (const id of open) ended.push(await this.endings.end({ clientId, id }, decision, {}, context));
-    if (ended.includes('busy')) return again('a recovery is being worked on');
-    return open.length === ENDED_AT_ONCE ? again('more are open', 0) : done('deauthorised');
+    const left = await this.endings.endOpenOf(clientId, decision, context);
+    if (left === 'busy') return again('a recovery is being worked on');
+    return left === 'more' ? again('more are open', 0) : done('deauthorised');
   }
 }

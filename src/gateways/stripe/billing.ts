@@ -3,12 +3,11 @@ import type Stripe from 'stripe';
 import type { DeclineSignals } from '../../recovery/facts.js';
 import type { CallOptions, GatewayAccount, InvoiceFacts, Reading } from '../gateway.js';
 import { defaultPaymentId, expanded, idOf, mustBe } from './map.js';
-import { invoiceOf } from './original.js';
+import { invoiceOf, paymentsOf, SUBSCRIPTION } from './original.js';
+import { allPages } from './pages.js';
 import { read, type Session, type SessionParts } from './session.js';
 import { declineSignals } from './signals.js';
 import { invoiceRow } from './status-table.js';
-
-const PAGE_SIZE = 100;
 
 /** The newest failure of an invoice's payment, as the payment itself tells it. */
 export interface BillingFailure {
@@ -46,8 +45,6 @@ export interface BilledSubscription {
   customerId: string | null;
   defaultMethodId: string | null;
 }
-
-type Parts = Stripe.InvoicePayment[];
 
 /**
  * Stripe's billing side, to be read and never changed: this class has no call that could charge, void or write anything.
@@ -91,16 +88,8 @@ export class StripeBilling {
     options: CallOptions,
   ): Promise<Reading<string[]>> {
     return read(this.parts, account, options, async ({ stripe, reading }) => {
-      const ids: string[] = [];
-      for (let after: string | undefined; ;) {
-        const page: Stripe.ApiList<Stripe.Invoice> = await stripe.invoices.list(
-          { ...of, status: 'open', limit: PAGE_SIZE, ...(after === undefined ? {} : { starting_after: after }) },
-          reading(),
-        );
-        ids.push(...page.data.map((invoice) => invoice.id));
-        after = page.data.at(-1)?.id;
-        if (!page.has_more || after === undefined) return ids;
-      }
+      const open = await allPages((page) => stripe.invoices.list({ ...of, status: 'open', ...page }, reading()));
+      return open.map(({ id }) => id);
     });
   }
 
@@ -141,28 +130,15 @@ export class StripeBilling {
     query: { types: readonly string[]; since: Date },
     options: CallOptions,
   ): Promise<Reading<Stripe.Event[]>> {
-    return read(this.parts, account, options, async ({ stripe, reading }) => {
-      const events: Stripe.Event[] = [];
-      for (let after: string | undefined; ;) {
-        const page: Stripe.ApiList<Stripe.Event> = await stripe.events.list(
-          {
-            delivery_success: false,
-            types: [...query.types],
-            created: { gte: Math.floor(query.since.getTime() / 1000) },
-            limit: PAGE_SIZE,
-            ...(after === undefined ? {} : { starting_after: after }),
-          },
-          reading(),
-        );
-        events.push(...page.data);
-        after = page.data.at(-1)?.id;
-        if (!page.has_more || after === undefined) return events;
-      }
-    });
+    const created = { gte: Math.floor(query.since.getTime() / 1000) };
+    const asked = { delivery_success: false, types: [...query.types], created };
+    return read(this.parts, account, options, ({ stripe, reading }) =>
+      allPages((page) => stripe.events.list({ ...asked, ...page }, reading())),
+    );
   }
 }
 
-const EXPAND = ['payments.data.payment.payment_intent', 'parent.subscription_details.subscription', 'customer'];
+const EXPAND = ['payments.data.payment.payment_intent', SUBSCRIPTION, 'customer'];
 
 async function readInvoice(session: Session, id: string): Promise<BilledInvoice> {
   const invoice = mustBe(await session.stripe.invoices.retrieve(id, { expand: EXPAND }, session.reading()), 'invoice');
@@ -189,28 +165,12 @@ async function readInvoice(session: Session, id: string): Promise<BilledInvoice>
 }
 
 async function defaultPayment(session: Session, invoice: Stripe.Invoice): Promise<Stripe.PaymentIntent | null> {
-  const embedded = invoice.payments;
-  const shown = embedded && (!embedded.has_more || embedded.data.some((entry) => entry.is_default));
-  const entries: Parts = shown ? embedded.data : await allPayments(session, invoice.id);
+  const entries = await paymentsOf(session, invoice);
   const id = defaultPaymentId(entries);
   const entry = entries.find(({ payment }) => idOf(payment.payment_intent) === id);
   const found = expanded(entry?.payment.payment_intent);
   if (found || id === null) return found;
   return await session.stripe.paymentIntents.retrieve(id, {}, session.reading());
-}
-
-/** A list that goes on is fetched whole: the payment that counts may stand on its last page. */
-async function allPayments({ stripe, reading }: Session, invoice: string): Promise<Parts> {
-  const entries: Parts = [];
-  for (let after: string | undefined; ;) {
-    const page: Stripe.ApiList<Stripe.InvoicePayment> = await stripe.invoicePayments.list(
-      { invoice, limit: PAGE_SIZE, ...(after === undefined ? {} : { starting_after: after }) },
-      reading(),
-    );
-    entries.push(...page.data);
-    after = page.data.at(-1)?.id;
-    if (!page.has_more || after === undefined) return entries;
-  }
 }
 
 /** `last_payment_error` says all that a decline has: codes, advice, network codes, and the card with its brand. */

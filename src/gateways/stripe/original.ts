@@ -2,6 +2,7 @@ import type Stripe from 'stripe';
 
 import type { ChargeFacts, InvoiceFacts, OriginalReading, PaymentFacts } from '../gateway.js';
 import { chargeFacts, defaultPaymentId, idOf, invoiceFacts, mustBe, paymentFacts } from './map.js';
+import { allPages } from './pages.js';
 import type { Session } from './session.js';
 import { paymentRow } from './status-table.js';
 
@@ -23,14 +24,16 @@ export async function readInvoiceFacts(session: Session, id: string): Promise<In
   return invoiceFacts(invoice, paymentId === null ? null : await readPaymentFacts(session, paymentId, id));
 }
 
-async function paymentsOf(session: Session, invoice: Stripe.Invoice): Promise<Stripe.InvoicePayment[]> {
-  const embedded = invoice.payments;
+/**
+ * An invoice's payments as far as they decide which of them counts: those that Stripe shows in it, where the default one
+ * is among them, else all pages.
+ */
+export async function paymentsOf(
+  { stripe, reading }: Session,
+  { id: invoice, payments: embedded }: Stripe.Invoice,
+): Promise<Stripe.InvoicePayment[]> {
   if (embedded && (!embedded.has_more || embedded.data.some((entry) => entry.is_default))) return embedded.data;
-  const listed = await session.stripe.invoicePayments.list(
-    { invoice: invoice.id, limit: PAGE_SIZE },
-    session.reading(),
-  );
-  return listed.data;
+  return allPages((page) => stripe.invoicePayments.list({ invoice, ...page }, reading()));
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type SetupRequest,
 } from '../card-setups.js';
 import type { CallOptions, GatewayAccount, Reading } from '../gateway.js';
+import { expanded, idOf } from './map.js';
 import { read, type Session, type SessionParts } from './session.js';
 
 /** A subscription in one of these is over: it takes no card any more, and its last invoices look at the customer's. */
@@ -90,7 +91,7 @@ function sessionParams({ customerId, currency, successUrl, cancelUrl, reference 
 }
 
 function setupFacts(session: Stripe.Checkout.Session): SetupFacts {
-  const setup = typeof session.setup_intent === 'object' ? session.setup_intent : null;
+  const setup = expanded(session.setup_intent);
   const isSaved = session.mode === 'setup' && session.status === 'complete' && setup?.status === 'succeeded';
   return {
     sessionId: session.id,
@@ -126,12 +127,8 @@ async function makeDefault(session: Session, request: DefaultRequest): Promise<D
 async function subscriptionWithOwnCard({ stripe, reading }: Session, { invoiceId }: DefaultRequest) {
   if (invoiceId === null) return null;
   const { parent } = await stripe.invoices.retrieve(invoiceId, {}, reading());
-  const id = idOf(parent?.subscription_details?.subscription ?? null);
+  const id = idOf(parent?.subscription_details?.subscription);
   if (id === null) return null;
   const { status, default_payment_method, default_source } = await stripe.subscriptions.retrieve(id, {}, reading());
   return !ENDED.has(status) && (default_payment_method !== null || default_source !== null) ? id : null;
-}
-
-function idOf(held: string | { id: string } | null | undefined): string | null {
-  return typeof held === 'string' ? held : (held?.id ?? null);
 }

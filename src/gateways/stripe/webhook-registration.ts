@@ -1,5 +1,7 @@
 import type Stripe from 'stripe';
 
+import { allPages } from './pages.js';
+
 /** What is needed of a session; a script brings its own. */
 export interface RegistrationSession {
   stripe: Stripe;
@@ -30,15 +32,8 @@ export async function findEndpoints(
   url: string,
   clientId: string,
 ): Promise<Stripe.WebhookEndpoint[]> {
-  const found: Stripe.WebhookEndpoint[] = [];
-  for (let after: string | undefined; ; after = found.at(-1)?.id) {
-    const page = await stripe.webhookEndpoints.list(
-      { limit: 100, ...(after === undefined ? {} : { starting_after: after }) },
-      reading(),
-    );
-    found.push(...page.data);
-    if (!page.has_more) return found.filter((each) => each.url === url && each.metadata[OURS] === clientId);
-  }
+  const all = await allPages((page) => stripe.webhookEndpoints.list(page, reading()));
+  return all.filter((each) => each.url === url && each.metadata[OURS] === clientId);
 }
 
 /**
