@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 import type { Audit } from '../src/audit/auditor.service.js';
 import { type Checkpoint, isSigned } from '../src/audit/checkpoint.js';
-import { NotAsked, OperatorApi } from './operator-api.js';
+import { askAndExit, NotAsked, OperatorApi } from './operator-api.js';
 
 const HELP = `npm run audit:verify -- [--checkpoints kept.jsonl] [--key …] [--api http://127.0.0.1:3000] [--admin-key adm_…] [--json]
 npm run audit:export -- [--to kept.jsonl] [--api …] [--admin-key …]
@@ -76,8 +76,37 @@ async function verify(api: OperatorApi, { file, keys, json }: VerifyOptions): Pr
 }
 
 function readCheckpoints(file: string): Checkpoint[] {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Checkpoint);
+  const lines = textOf(file).split('\n');
+  return lines.flatMap((line, index) => (line.trim() === '' ? [] : [checkpointOf(line, `${file}, line ${index + 1}`)]));
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new NotAsked(`${file} can not be read (${error instanceof Error ? error.message : 'unknown'})`);
+  }
+}
+
+function checkpointOf(line: string, place: string): Checkpoint {
+  const read = parsed(line);
+  if (isCheckpoint(read)) return read;
+  throw new NotAsked(`${place}: no checkpoint as audit:export writes it`);
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+function isCheckpoint(read: unknown): read is Checkpoint {
+  if (typeof read !== 'object' || read === null || !('number' in read)) return false;
+  const texts = new Map<string, unknown>(Object.entries(read));
+  const named = ['format', 'clientId', 'hash', 'at', 'publicKey', 'signature'];
+  return typeof read.number === 'number' && named.every((name) => typeof texts.get(name) === 'string');
 }
 
 /** What does not fit the checkpoints, in words. */
@@ -109,10 +138,4 @@ function linesOf({ held, durationMs, clients, links, pending, offences, count }:
   ];
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof NotAsked)) throw error;
-  console.error(error.message);
-  process.exitCode = 2;
-}
+await askAndExit(main);

@@ -53,3 +53,19 @@ function keptKey(): string {
     throw new NotAsked(`there is no ${KEY_FILE} here; give --admin-key`);
   }
 }
+
+/** Runs a command that asks: its exit code is what it answers, or 2, with one line of why, where it could not ask. */
+export async function askAndExit(command: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await command();
+  } catch (error) {
+    if (!(error instanceof NotAsked) && !isMistyped(error)) throw error;
+    console.error(error.message);
+    process.exitCode = 2;
+  }
+}
+
+/** An option that `parseArgs` does not know, or one without its value. */
+function isMistyped(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 
 import type { Verification } from '../src/verify/verifier.service.js';
-import { API, KEY_FILE, NotAsked, OperatorApi } from './operator-api.js';
+import { API, askAndExit, KEY_FILE, OperatorApi } from './operator-api.js';
 
 const HELP = `npm run verify -- [--api ${API}] [--admin-key adm_…]
 
@@ -38,10 +38,4 @@ function linesOf({ held, durationMs, invariants }: Verification): string[] {
   return [...lines, `${held ? 'all of it holds' : 'NOT all of it holds'} (${durationMs} ms)`];
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  if (!(error instanceof NotAsked)) throw error;
-  console.error(error.message);
-  process.exitCode = 2;
-}
+await askAndExit(main);

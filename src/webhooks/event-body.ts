@@ -137,39 +137,35 @@ export function composeEvent(facts: EventFacts): ComposedEvent {
   };
 }
 
-export interface TestEventFacts {
+export interface LoneEventFacts {
   id: string;
   createdAt: Date;
   livemode: boolean;
 }
 
-/** The body of `webhook.test`: about no recovery, with the keys that every event has. */
-export function composeTestEvent({ id, createdAt, livemode }: TestEventFacts): Buffer {
-  const body = {
-    event: 'webhook.test' satisfies EventType,
-    revtainTransactionId: null,
-    recommendedAction: 'monitor',
-    message: 'A test: the endpoint is reached and the signature can be checked.',
-    final: false,
-    willRetry: false,
-    id,
-    sequence: null,
-    createdAt: createdAt.toISOString(),
-    apiVersion: API_VERSION,
-    livemode,
-    isSimulated: true,
-    metadata: {},
-  };
-  return jsonLine(body);
+/** The body of `webhook.test`. */
+export function composeTestEvent(facts: LoneEventFacts): Buffer {
+  const message = 'A test: the endpoint is reached and the signature can be checked.';
+  return aboutNoRecovery('webhook.test', message, { ...facts, isSimulated: true });
 }
 
-/** The body of a `card.updated` that no recovery is retried after, with the keys that every event has. */
-export function composeCardUpdatedAlone({ id, createdAt, livemode }: TestEventFacts, update: CardUpdateFacts): Buffer {
-  const body = {
-    event: 'card.updated' satisfies EventType,
+/** The body of a `card.updated` that no recovery is retried after. */
+export function composeCardUpdatedAlone(facts: LoneEventFacts, update: CardUpdateFacts): Buffer {
+  return aboutNoRecovery('card.updated', CARD_UPDATED, { ...facts, isSimulated: false }, update);
+}
+
+/** An event about no recovery, with the keys that every event has. */
+function aboutNoRecovery(
+  event: EventType,
+  message: string,
+  { id, createdAt, livemode, isSimulated }: LoneEventFacts & { isSimulated: boolean },
+  more: object = {},
+): Buffer {
+  return jsonLine({
+    event,
     revtainTransactionId: null,
     recommendedAction: 'monitor',
-    message: CARD_UPDATED,
+    message,
     final: false,
     willRetry: false,
     id,
@@ -177,11 +173,10 @@ export function composeCardUpdatedAlone({ id, createdAt, livemode }: TestEventFa
     createdAt: createdAt.toISOString(),
     apiVersion: API_VERSION,
     livemode,
-    isSimulated: false,
+    isSimulated,
     metadata: {},
-    ...update,
-  };
-  return jsonLine(body);
+    ...more,
+  });
 }
 
 export const CARD_UPDATED = 'The customer has given a new card.';
