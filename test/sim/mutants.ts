@@ -214,9 +214,9 @@ export const MUTANTS: readonly Mutation[] = [
   },
   {
     name: 'a cancelled charge is not watched',
-    file: 'src/recoveries/ending.service.ts',
-    find: 'const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;\n      const change',
-    put: 'const open = null as Attempt | null;\n      const change',
+    file: 'src/engine/endings.ts',
+    find: 'const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;',
+    put: 'const open = null as Attempt | null;',
   },
   {
     name: 'a late success is not told',

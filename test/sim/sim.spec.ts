@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+
+import { MUTANTS } from './mutants.js';
 
 const run = promisify(execFile);
 
@@ -41,6 +44,10 @@ describe('the simulation', () => {
     expect(second.hash).toBe(first.hash);
     expect(other.hash).not.toBe(first.hash);
   }, 120_000);
+
+  it.each(MUTANTS)('has a place for the planted bug: $name', async ({ file, find }) => {
+    expect((await readFile(file, 'utf8')).split(find)).toHaveLength(2);
+  });
 
   it.each([
     'the fence is dropped',
