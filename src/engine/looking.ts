@@ -27,7 +27,14 @@ import type { WorkContext } from './work-context.js';
 /** What a look has led to. `unread`: the gateway is silent; `busy`: somebody else works on the recovery now. */
 export type Looked =
   | { kind: 'looked'; recovery: Recovery }
-  | { kind: 'reversed'; recovery: Recovery; how: 'refunded' | 'disputed' }
+  /** Money was taken back. `fingerprint` is that of the card that had paid, `isNew` whether the timeline says it since now. */
+  | {
+      kind: 'reversed';
+      recovery: Recovery;
+      how: 'refunded' | 'disputed';
+      fingerprint: string | null;
+      isNew: boolean;
+    }
   | { kind: 'unread' }
   | { kind: 'busy' };
 
@@ -122,9 +129,14 @@ export class Looking {
     if (reading === null) return this.unchanged(recovery);
     if (reading.kind !== 'found') return this.unread(recovery);
     const how = reversalOf(reading.value);
-    if (how === null || (await this.finder.hasStep(recovery, how))) return this.unchanged(recovery);
-    const looked = await this.finish(reversed(recovery, how, context), context);
-    return looked.kind === 'looked' ? { kind: 'reversed', recovery: looked.recovery, how } : looked;
+    if (how === null) return this.unchanged(recovery);
+    const fingerprint = paidBy(reading.value) ?? recovery.cardFingerprint;
+    if (await this.finder.hasStep(recovery, how)) {
+      await this.store.release(recovery);
+      return { kind: 'reversed', recovery, how, fingerprint, isNew: false };
+    }
+    const noted = await this.writer.finish(reversed(recovery, how, fingerprint, context), context);
+    return { kind: 'reversed', recovery: noted, how, fingerprint, isNew: true };
   }
 
   /** What the debt is collected by, as it reads now; null where nothing was ever made or named for it. */
@@ -238,10 +250,21 @@ function reversalOf(read: OriginalFacts): 'refunded' | 'disputed' | null {
   return charge?.refunded === true ? 'refunded' : null;
 }
 
-function reversed(recovery: Recovery, how: 'refunded' | 'disputed', context: WorkContext): Change {
+/** The card that the newest charge was made on: with an external payment, another one than we would have charged. */
+function paidBy(read: OriginalFacts): string | null {
+  const charge = read.kind === 'charge' ? read.charge : paymentOf(read)?.latestCharge;
+  return charge?.card?.fingerprint ?? null;
+}
+
+function reversed(
+  recovery: Recovery,
+  how: 'refunded' | 'disputed',
+  cardFingerprint: string | null,
+  context: WorkContext,
+): Change {
   const rule = platformRule(`payment_${how}`);
   const noted = step(unchanged(recovery), {}, { type: how, rule, at: context.now(), actor: 'gateway' });
-  const { debtName, cardFingerprint, tokenHash, amountMinor: amount, currency } = recovery;
+  const { debtName, tokenHash, amountMinor: amount, currency } = recovery;
   const facts = { transactionId: recovery.id, amount, currency, how };
   const severity = how === 'disputed' ? ('critical' as const) : ('info' as const);
   const alert = { kind: 'payment_reversed' as const, severity, facts, dedupeKey: `payment_${how}:${recovery.id}` };

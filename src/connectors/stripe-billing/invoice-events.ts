@@ -48,7 +48,7 @@ export class InvoiceEvents {
       case 'unread':
         return again('the gateway is silent');
       case 'reversed':
-        return this.reversals.after(looked.recovery, looked.how, turn);
+        return this.reversals.after(looked, turn);
       case 'looked':
         return done(`looked_${looked.recovery.state}`);
     }

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 
 import { Endings, platformRule } from '../../engine/endings.js';
-import type { Recovery } from '../../engine/recovery.js';
+import type { Looked } from '../../engine/looking.js';
 import { RecoveryFinder } from '../../engine/recovery-finder.js';
 import type { Worked } from '../inbound-event.js';
-import { again, type BillingTurn, done } from './billing-turn.js';
+import { again, type BillingTurn, done, hasType } from './billing-turn.js';
 
 /** Money was taken back: what else would charge the same card by itself ends, and a person decides. */
 @Injectable()
@@ -14,9 +14,15 @@ export class CardStopsAfterReversal {
     private readonly endings: Endings,
   ) {}
 
-  async after(reversed: Recovery, how: 'refunded' | 'disputed', { clientId, context }: BillingTurn): Promise<Worked> {
-    const fingerprint = reversed.cardFingerprint;
-    if (fingerprint === null) return done(how);
+  /**
+   * The event itself is worked to its end, however often that takes; any other look at the same payment, later on, ends
+   * nothing more.
+   */
+  async after(looked: Looked & { kind: 'reversed' }, turn: BillingTurn): Promise<Worked> {
+    const { recovery: reversed, how, fingerprint, isNew } = looked;
+    const isTold = hasType(turn, 'charge.refunded', 'charge.dispute.created');
+    if (fingerprint === null || !(isNew || isTold)) return done(how);
+    const { clientId, context } = turn;
     const rule = platformRule(`card_${how}`);
     const decision = { kind: 'failed' as const, endReason: how, detail: null, rule };
     for (const recovery of await this.finder.openOfCard(clientId, fingerprint)) {
