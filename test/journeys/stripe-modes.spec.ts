@@ -14,15 +14,17 @@ const mutations: string[] = [];
 beforeAll(async () => {
   world = await World.start();
   const registry = world.app.service.app.get(GatewayRegistry);
-  const gateway = registry.gatewayFor({ provider: 'test' });
-  for (const name of MUTATIONS) {
-    const real = gateway[name].bind(gateway) as (account: { clientId: string }, ...rest: unknown[]) => never;
-    Object.defineProperty(gateway, name, {
-      value: (account: { clientId: string }, ...rest: unknown[]) => {
-        mutations.push(account.clientId);
-        return real(account, ...rest);
-      },
-    });
+  for (const priority of ['request', 'background'] as const) {
+    const gateway = registry.gatewayFor({ provider: 'test' }, priority);
+    for (const name of MUTATIONS) {
+      const real = gateway[name].bind(gateway) as (account: { clientId: string }, ...rest: unknown[]) => never;
+      Object.defineProperty(gateway, name, {
+        value: (account: { clientId: string }, ...rest: unknown[]) => {
+          mutations.push(account.clientId);
+          return real(account, ...rest);
+        },
+      });
+    }
   }
 });
 
