@@ -33,6 +33,7 @@ import { limitAlert, refusalFacts } from './limit-refusal.js';
 import { alertsOf, decided } from './recovery-writer.js';
 import { readSiblings } from './siblings.js';
 import { readTakenOn } from './taken-on.js';
+import { isObserved } from './platforms-turn.js';
 import { isNewer, understand, withOriginalDecision, type DebtReadings, type Understood } from './understanding.js';
 import { afterMs, type WorkContext } from './work-context.js';
 
@@ -94,15 +95,17 @@ export class Acceptance {
     if (beside.kind === 'silent' || beside.kind === 'account') return this.untold(read, beside, context);
     if (beside.kind === 'decided') return this.notCleared(charged, beside.decision, context, when);
     const { recovery } = beside;
-    // A card that the customer has just given is charged at once, whatever became of the one before.
-    if (recovery.nextTrigger === 'card_updated') {
-      return needsMandate(recovery.card?.country)
-        ? this.authenticate(unchanged(recovery), ruleOf('india_without_mandate'), context)
-        : chargeNow(unchanged(recovery), context);
-    }
+    if (recovery.nextTrigger === 'card_updated') return this.onGivenCard(recovery, context);
     const changed = isNewer(recovery.card, failedCard ?? before.card);
     const known = changed ? { ...recovery, hints: { ...recovery.hints, cardChanged: true as const } } : recovery;
     return this.firstStep(known, before.hold, false, context);
+  }
+
+  /** A card that the customer has just given is charged at once, whatever became of the one before. */
+  private async onGivenCard(recovery: Recovery, context: WorkContext): Promise<AcceptancePlan> {
+    return needsMandate(recovery.card?.country)
+      ? this.authenticate(unchanged(recovery), ruleOf('india_without_mandate'), context)
+      : chargeNow(unchanged(recovery), context);
   }
 
   /** The gateway told nothing: read again later, or once it lets the account in again. */
@@ -154,6 +157,9 @@ export class Acceptance {
       limitsFreeAt: hold,
       jitter: this.random.fraction(),
     });
+    if (hold === null && isForGivenCard(recovery, decision, context)) {
+      return this.onGivenCard({ ...recovery, nextTrigger: 'card_updated', strategy: 'updated_card' }, context);
+    }
     if (decision.kind !== 'look') return this.carryOut(recovery, decision, hold, context);
     switch (await this.look(recovery, context)) {
       case 'none':
@@ -260,5 +266,25 @@ export class Acceptance {
     return planned(
       decided(waiting, { kind: 'action_required', dueAt, rule }, 'initial', context, inputsOf(change.recovery)),
     );
+  }
+}
+
+/**
+ * True where a platform's debt failed on another card than the one that the platform would charge now: the new card was
+ * given before the failure was told, and is charged as if it had been given after it. What a person has to look at first
+ * waits for that person in either order.
+ */
+function isForGivenCard({ hints, ...recovery }: Recovery, step: FirstStepDecision, context: WorkContext): boolean {
+  if (hints.platform === undefined || hints.cardChanged !== true) return false;
+  if (isObserved({ ...recovery, hints }, context)) return false;
+  switch (step.kind) {
+    case 'look':
+      return false;
+    case 'fail':
+      return step.endReason === 'hard_decline' && step.route?.finalAction !== 'manual_review';
+    case 'block':
+      return step.route?.finalAction !== 'manual_review';
+    default:
+      return true;
   }
 }

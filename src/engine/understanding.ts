@@ -60,7 +60,7 @@ export function understand(recovery: Recovery, readings: DebtReadings, when: Rea
     checkoutOwned: failed?.checkoutOwned ?? false,
     uncollectibleAtFirst: true,
   };
-  const failedCard = failed?.original.kind === 'payment' ? (failed.original.latestCharge?.card ?? null) : null;
+  const failedCard = cardOf(failed?.original ?? null) ?? cardOf(invoice?.kind === 'found' ? invoice.value : null);
   if (original && !failed) {
     const decision = decideOriginal({ kind: 'not_found' }, facts, when);
     return { kind: 'read', recovery: read, decision, failedCard };
@@ -191,11 +191,30 @@ export function withOriginalDecision(recovery: Recovery, decision: OriginalDecis
   return { ...recovery, paymentObjectId: decision.paymentId, paymentObjectKind: 'payment', paymentIsOurs: ours };
 }
 
+/** The card that the newest charge of what was read was made on; null where there is none, or it was no card. */
+function cardOf(read: OriginalReading['original'] | null): CardFacts | null {
+  switch (read?.kind) {
+    case 'charge':
+      return read.charge.card;
+    case 'payment':
+      return read.latestCharge?.card ?? null;
+    case 'invoice':
+      return read.payment?.latestCharge?.card ?? null;
+    case undefined:
+      return null;
+  }
+}
+
 /** True when the gateway's card is another or a newer one than the one that failed. */
 export function isNewer(card: CardFacts | null, before: CardFacts | null): boolean {
   if (!card || !before) return false;
   if (card.fingerprint !== null && before.fingerprint !== null && card.fingerprint !== before.fingerprint) return true;
   return monthsOf(card) > monthsOf(before) && monthsOf(before) > 0;
+}
+
+/** True when a method that was charged before has another card behind it now, as far as is known. */
+export function isRenewed(card: CardFacts | null, before: CardFacts | null): boolean {
+  return card !== null && (before === null || isNewer(card, before));
 }
 
 function monthsOf(card: CardFacts): number {

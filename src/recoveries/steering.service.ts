@@ -15,6 +15,7 @@ import { LeaseLost, RecoveryStore } from '../engine/recovery-store.js';
 import { RecoveryWriter } from '../engine/recovery-writer.js';
 import { tokenIdentity } from '../engine/token-identity.js';
 import { move } from '../engine/transition.js';
+import { isRenewed } from '../engine/understanding.js';
 import type { WorkContext } from '../engine/work-context.js';
 import { Worker } from '../engine/worker.js';
 import { callOptions } from '../engine/debt-reader.js';
@@ -75,6 +76,9 @@ export class SteeringService {
         tokenReusable: (method?.customerId ?? recovery.gatewayCustomerId) !== null,
         strategy: 'updated_card',
       };
+      // Several parts of this service hear of one new card: whoever comes second finds it charged already.
+      const isSameMethod = recovery.tokenHash.equals(fitted.tokenHash) && !isRenewed(fitted.card, recovery.card);
+      if ('actor' in caller && isSameMethod) return this.unchangedAnswer(recovery, context);
       const isSameCard = sameCard(recovery, fitted);
       if (recovery.state === 'blocked' && isSameCard) return this.unchangedAnswer(recovery, context);
       const isEnded = recovery.state === 'failed' || recovery.state === 'blocked';

@@ -4,15 +4,18 @@ import { callOptions } from '../../engine/debt-reader.js';
 import { hashToken } from '../../engine/fallback-tokens.js';
 import type { Recovery } from '../../engine/recovery.js';
 import { RecoveryFinder } from '../../engine/recovery-finder.js';
-import { isNewer } from '../../engine/understanding.js';
+import { isRenewed } from '../../engine/understanding.js';
 import type { CardFacts } from '../../gateways/gateway.js';
 import { DomainError } from '../../platform/http/domain-error.js';
 import { SteeringService } from '../../recoveries/steering.service.js';
 import type { Worked } from '../inbound-event.js';
-import { again, type BillingTurn, done, STRIPE_BILLING, unread } from './billing-turn.js';
+import { TRIES_MAX } from '../inbox-schedule.js';
+import { again, type BillingTurn, done, isOpenState, STRIPE_BILLING, unread } from './billing-turn.js';
 
 /** A card is attached first and made the default in a second call: that is waited for so many tries. */
 const WAITED_FOR_TRIES = 5;
+/** A charge on the wire decides first, and a lost one is settled a minute after its loss at the earliest. */
+const UNKNOWN_WAITED_FOR_TRIES = TRIES_MAX;
 
 /** A card that a customer, or the card network, has given. */
 export interface NewCard {
@@ -70,7 +73,7 @@ export class CardEvents {
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       const isPassing = error.code === 'outcome_unknown' || error.code === 'gateway_unreadable';
-      return isPassing && turn.tries < WAITED_FOR_TRIES ? again(error.code) : done(`refused_${error.code}`);
+      return isPassing && turn.tries < UNKNOWN_WAITED_FOR_TRIES ? again(error.code) : done(`refused_${error.code}`);
     }
   }
 }
@@ -78,13 +81,14 @@ export class CardEvents {
 /** A reported debt that another card may pay, and that no person has to look at first. */
 function isWaitingForCard({ state, hints, invoiceId, advice }: Recovery): boolean {
   if (hints.platform === undefined || invoiceId === null) return false;
-  if (state === 'queued' || state === 'action_required') return true;
+  if (isOpenState({ state })) return true;
   return (state === 'failed' || state === 'blocked') && advice.recommendedAction !== 'manual_review';
 }
 
-/** Another fingerprint; behind the same method, a later expiry as well. */
-function isOtherCard(recovery: Recovery, { isReplaced }: NewCard, card: CardFacts | null): boolean {
-  if (card === null) return true;
-  if (recovery.cardFingerprint !== card.fingerprint) return true;
-  return isReplaced && isNewer(card, recovery.card);
+/** Another fingerprint than the one that failed. The same method is another card only where the network says so. */
+function isOtherCard(recovery: Recovery, { methodId, isReplaced }: NewCard, card: CardFacts | null): boolean {
+  const isSameMethod = recovery.tokenHash.equals(hashToken(recovery.clientId, methodId));
+  if (isSameMethod) return isReplaced && isRenewed(card, recovery.card);
+  // No fingerprint is known of a bank account: another method is another account.
+  return card === null || recovery.cardFingerprint !== card.fingerprint;
 }
