@@ -9,6 +9,8 @@ import { gatewayWebhookSecretIdentity, keptWebhookSecretIdentity } from './seali
 
 /** An earlier secret is taken for this long: Stripe signs with both for 24 hours while one is rolled. */
 const ROLLING_HOURS = 24;
+/** So many earlier ones are taken at most, the newest: every event is tried with each, and anybody may send events. */
+const EARLIER_MAX = 4;
 /** A changed secret is seen by every process within this time. */
 const FRESH_MS = 1_000;
 const KEPT_MAX = 10_000;
@@ -98,7 +100,9 @@ const FIND = {
   text: `SELECT c.gateway_provider AS provider, c.livemode, c.gateway_webhook_secret_sealed AS own,
            coalesce(array_agg(s.id ORDER BY s.id) FILTER (WHERE s.id IS NOT NULL), '{}') AS ids,
            coalesce(array_agg(s.secret_sealed ORDER BY s.id) FILTER (WHERE s.id IS NOT NULL), '{}') AS sealed
-         FROM clients c LEFT JOIN gateway_webhook_secrets s
-           ON s.client_id = c.id AND (s.expires_at IS NULL OR s.expires_at > $2)
+         FROM clients c LEFT JOIN LATERAL (
+           SELECT id, secret_sealed FROM gateway_webhook_secrets
+           WHERE client_id = c.id AND (expires_at IS NULL OR expires_at > $2)
+           ORDER BY id DESC LIMIT ${EARLIER_MAX}) s ON true
          WHERE c.id = $1 GROUP BY c.id`,
 };

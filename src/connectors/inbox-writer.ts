@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-import { Database, isConnectionError } from '../platform/db/database.js';
+import { Database, isRowRefused } from '../platform/db/database.js';
 import { Log } from '../platform/logging/log.js';
 import type { ReceivedEvent } from './inbound-event.js';
 
@@ -52,8 +52,9 @@ export class InboxWriter {
       await this.insert(batch.map(({ event }) => event));
       for (const { stored } of batch) stored();
     } catch (error) {
-      if (isConnectionError(error)) for (const { failed } of batch) failed(error);
-      else await this.oneByOne(batch);
+      // Whatever else it is (away, too slow, locked), nothing stands and nobody is told otherwise: they send again.
+      if (isRowRefused(error)) await this.oneByOne(batch);
+      else for (const { failed } of batch) failed(error);
     }
   }
 
@@ -62,7 +63,7 @@ export class InboxWriter {
     for (const { event, stored, failed } of batch) {
       try {
         await this.insert([event]).catch((error: unknown) => {
-          if (isConnectionError(error)) throw error;
+          if (!isRowRefused(error)) throw error;
           this.log.error('inbox.row_refused', { clientId: event.clientId, eventId: event.eventId }, error);
           return this.insert([{ ...event, subject: 'none', facts: {}, ignored: 'unreadable' }]);
         });

@@ -26,10 +26,10 @@ const event = (more: Record<string, unknown> = {}) => ({
   request: { id: null, idempotency_key: null },
   ...more,
 });
-const kept = async (id: string) => {
+const kept = async (id: string, { merchant } = shop) => {
   const text = `SELECT status, outcome FROM connector_events WHERE client_id = $1 AND event_id = $2`;
   const { rows } = await world.database.query<{ status: string; outcome: string | null }>(text, [
-    shop.merchant.clientId,
+    merchant.clientId,
     id,
   ]);
   return rows[0] ?? null;
@@ -171,6 +171,57 @@ describe('a secret that is rolled', () => {
     const body = JSON.stringify(event());
     expect((await shop.post(body)).status).toBe(400);
     expect((await shop.post(body, { 'stripe-signature': stripeSignature(body, 'whsec_rolled') })).status).toBe(200);
+  });
+});
+
+it('of many secrets the newest five prove an event', async () => {
+  const other = await StripeShop.open(world);
+  for (let secret = 1; secret <= 6; secret += 1) {
+    const gateway = { provider: 'test', webhookSecret: `whsec_${secret}` };
+    await other.merchant.api.call('PATCH', `/api/clients/${other.merchant.clientId}`, { body: { gateway } });
+  }
+  const body = JSON.stringify(event());
+  const answers = [1, 2, 6].map((secret) =>
+    other.post(body, { 'stripe-signature': stripeSignature(body, `whsec_${secret}`) }),
+  );
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([400, 200, 200]);
+});
+
+describe('a statement that fails for no fault of the row', () => {
+  it('is answered 503 and nothing is kept, its facts are not given up; sent again it is taken', async () => {
+    world.expectErrors();
+    const other = await StripeShop.open(world);
+    const one = event();
+    // The first two statements that hold it are canceled, as by a lock that is held too long.
+    await world.database.query(`CREATE SEQUENCE refusals; GRANT ALL ON SEQUENCE refusals TO PUBLIC`);
+    await world.database.query(`CREATE FUNCTION refuse_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.event_id = '${one.id}' AND nextval('refusals') <= 2 THEN
+        RAISE EXCEPTION 'canceling statement due to statement timeout' USING ERRCODE = '57014'; END IF;
+      RETURN NEW; END $$`);
+    await world.database.query(
+      `CREATE TRIGGER refuse_twice BEFORE INSERT ON connector_events FOR EACH ROW EXECUTE FUNCTION refuse_twice()`,
+    );
+    expect((await other.post(JSON.stringify(one))).status).toBe(503);
+    expect((await other.post(JSON.stringify(one))).status).toBe(503);
+    expect(await kept(one.id, other)).toBeNull();
+    await other.send(one);
+    await other.worked();
+    expect(await kept(one.id, other)).toEqual({ status: 'done', outcome: 'no_recovery' });
+    await world.database.query(`DROP TRIGGER refuse_twice ON connector_events`);
+  });
+
+  it('a row that the database refuses fails no neighbour', async () => {
+    world.expectErrors();
+    const other = await StripeShop.open(world);
+    const [bad, good] = [event(), event()];
+    await world.database.query(
+      `ALTER TABLE connector_events ADD CONSTRAINT one_refused CHECK (event_id <> '${bad.id}' OR status = 'ignored')`,
+    );
+    await Promise.all([other.send(bad), other.send(good)]);
+    await other.worked();
+    expect(await kept(bad.id, other)).toEqual({ status: 'ignored', outcome: 'unreadable' });
+    expect(await kept(good.id, other)).toEqual({ status: 'done', outcome: 'no_recovery' });
+    await world.database.query(`ALTER TABLE connector_events DROP CONSTRAINT one_refused`);
   });
 });
 

@@ -7,6 +7,11 @@ const TOLERANCE_SECONDS = 300;
 const HEADER = 'Stripe-Signature';
 const ACCEPTED = 'the raw body as Stripe sent it, signed with a secret of this client (PATCH gateway.webhookSecret)';
 
+/** A hint is not worth more: anybody can send a body that is long, or so deep that writing it again makes it huge. */
+const HINT_BYTES_MAX = 64 * 1024;
+const HINT_DEPTH_MAX = 32;
+const [BRACKETS_OPEN, BRACKETS_CLOSE] = [Buffer.from('[{'), Buffer.from(']}')];
+
 interface SignatureHeader {
   timestamp: number;
   signatures: Buffer[];
@@ -55,8 +60,12 @@ function isSigned(bytes: Buffer | string, { timestamp, signatures }: SignatureHe
   });
 }
 
+const UNTOLD =
+  "does not fit: this is another endpoint's secret (each endpoint has its own), or the body was re-encoded on its way";
+
 /** A body that was parsed and written again is told from a wrong secret where writing it Stripe's way makes it fit. */
 function whyUnsigned(bytes: Buffer, header: SignatureHeader, secrets: readonly string[]): string {
+  if (bytes.length > HINT_BYTES_MAX || depthOf(bytes) > HINT_DEPTH_MAX) return UNTOLD;
   let parsed: unknown;
   try {
     parsed = JSON.parse(bytes.toString('utf8'));
@@ -67,7 +76,17 @@ function whyUnsigned(bytes: Buffer, header: SignatureHeader, secrets: readonly s
   if (asSent.some((text) => isSigned(text, header, secrets))) {
     return 'fits the body before it was parsed and re-encoded: a proxy or a framework has changed the raw bytes';
   }
-  return "does not fit: this is another endpoint's secret (each endpoint has its own), or the body was re-encoded on its way";
+  return UNTOLD;
+}
+
+/** How deep a JSON text nests at most; brackets inside of its texts count too. */
+function depthOf(bytes: Buffer): number {
+  let [depth, deepest] = [0, 0];
+  for (const byte of bytes) {
+    if (BRACKETS_OPEN.includes(byte)) deepest = Math.max(deepest, (depth += 1));
+    else if (BRACKETS_CLOSE.includes(byte)) depth -= 1;
+  }
+  return deepest;
 }
 
 function refused(field: string, detail: string): Proof {

@@ -291,6 +291,15 @@ export function isConnectionError(error: unknown): boolean {
   return typeof message === 'string' && CONNECTION_TEXTS.test(message);
 }
 
+/**
+ * True when the row itself was refused, and would be again: a value or a constraint that does not fit (SQLSTATE class 22,
+ * 23, 54). Time-outs, locks and deadlocks say nothing about a row.
+ */
+export function isRowRefused(error: unknown): boolean {
+  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown };
+  return typeof code === 'string' && /^(22|23|54)/.test(code);
+}
+
 /** The name of the violated unique index or constraint, or null when the error is another. */
 export function violatedUnique(error: unknown): string | null {
   const { code, constraint } = error as { code?: string; constraint?: string };
