@@ -91,6 +91,24 @@ describe('in mode recover', () => {
     expect(await world.alertsOf(shop.merchant.clientId)).toEqual(['platform_retries_on']);
   });
 
+  it('told by a later update of the invoice alone, they are told as well', async () => {
+    const shop = await StripeShop.open(world);
+    await shop.bill(await shop.subscribe());
+    await shop.tell();
+    const [updated] = await shop.happened('invoice.payment_failed');
+    const ahead = (days: number) => ({ next_payment_attempt: Math.floor((Date.now() + days * DAY_MS) / 1_000) });
+    const update = (id: string, days: number) => {
+      const { object } = updated?.['data'] as { object: object };
+      return { ...updated, id, type: 'invoice.updated', data: { object: { ...object, ...ahead(days) } } };
+    };
+    await shop.send(update('evt_past', -1));
+    await shop.worked();
+    expect(await world.alertsOf(shop.merchant.clientId)).toEqual([]);
+    await shop.send(update('evt_ahead', 3));
+    await shop.worked();
+    expect(await world.alertsOf(shop.merchant.clientId)).toEqual(['platform_retries_on']);
+  });
+
   it('with them off, nothing is said', async () => {
     const shop = await StripeShop.open(world);
     await shop.bill(await shop.subscribe());

@@ -21,8 +21,12 @@ function permutations<T>(items: readonly T[]): T[][] {
   );
 }
 
+/** Of each story's up to 720 orders so many are played: `npm run orders` plays all of them. */
+const ORDERS_MAX = Number(process.env['ORDERS'] ?? 6);
+const MINUTES_20_MS = 1_200_000;
+
 /** Every n-th order, so that a database is asked for a few and all places still change. */
-function some<T>(orders: readonly T[], count: number): T[] {
+function some<T>(orders: readonly T[], count = ORDERS_MAX): T[] {
   const step = Math.max(1, Math.floor(orders.length / count));
   return orders.filter((_, index) => index % step === 0).slice(0, count);
 }
@@ -59,6 +63,22 @@ const STORIES: Record<string, { types: string[]; play: Story; end: object | null
     },
     end: null,
   },
+  'failed, and then another card became the subscription’s': {
+    types: [
+      'charge.failed',
+      'payment_intent.payment_failed',
+      'invoice.payment_failed',
+      'payment_method.attached',
+      'customer.subscription.updated',
+    ],
+    play: async (shop) => {
+      const { id, customer } = await shop.subscribe('pm_test_insufficient_funds');
+      await shop.bill({ id });
+      const card = await shop.bank.stripe.paymentMethods.attach('pm_card_visa', { customer });
+      await shop.bank.stripe.subscriptions.update(id, { default_payment_method: card.id });
+    },
+    end: { state: 'succeeded', trigger: 'card_updated', attemptCount: 1 },
+  },
   'failed twice': {
     types: ['charge.failed', 'payment_intent.payment_failed', 'invoice.payment_failed'],
     play: async (shop) => {
@@ -70,28 +90,35 @@ const STORIES: Record<string, { types: string[]; play: Story; end: object | null
 };
 
 describe.each(Object.entries(STORIES))('%s', (_name, { types, play, end }) => {
-  it('ends the same in every order that is tried, each event told twice', async () => {
-    const shape = await StripeShop.open(world);
-    await play(shape);
-    const count = (await shape.happened(...types)).length;
-    const orders = some(permutations(Array.from({ length: Math.min(count, 6) }, (_, index) => index)), 6);
-    for (const order of orders) {
-      const shop = await StripeShop.open(world);
-      await play(shop);
-      const events = await shop.happened(...types);
-      const inOrder = [...order, ...events.keys()].map((index) => events[index]);
-      for (const event of inOrder) if (event) await shop.send(event);
-      await shop.worked();
-      const all = await shop.recoveries();
-      expect(all).toHaveLength(end === null ? 0 : 1);
-      if (end !== null) expect(all[0]).toMatchObject(end);
-      const seen = await world.database.query(`SELECT FROM seen_charges WHERE client_id = $1`, [
-        shop.merchant.clientId,
-      ]);
-      const declined = (await shop.happened('charge.failed')).length;
-      expect(seen.rowCount).toBeLessThanOrEqual(declined);
-    }
-  });
+  it(
+    'ends the same in every order that is tried, each event told twice',
+    async () => {
+      const shape = await StripeShop.open(world);
+      await play(shape);
+      const count = (await shape.happened(...types)).length;
+      const orders = some(permutations(Array.from({ length: Math.min(count, 6) }, (_, index) => index)));
+      for (const order of orders) {
+        const shop = await StripeShop.open(world);
+        await play(shop);
+        const events = await shop.happened(...types);
+        const inOrder = [...order, ...events.keys()].map((index) => events[index]);
+        for (const event of inOrder) if (event) await shop.send(event);
+        await shop.worked();
+        const all = await shop.recoveries();
+        expect(all).toHaveLength(end === null ? 0 : 1);
+        // A charge that was asked for is the engine's to make: it comes right after the event.
+        const [only] = all;
+        if (only && end && 'trigger' in end) await shop.merchant.event(only.transactionId, 'recovery.success');
+        if (end !== null) expect(await shop.recovery()).toMatchObject(end);
+        const seen = await world.database.query(`SELECT FROM seen_charges WHERE client_id = $1`, [
+          shop.merchant.clientId,
+        ]);
+        const declined = (await shop.happened('charge.failed')).length;
+        expect(seen.rowCount).toBeLessThanOrEqual(declined);
+      }
+    },
+    MINUTES_20_MS,
+  );
 });
 
 describe('told one by one, as it happens', () => {

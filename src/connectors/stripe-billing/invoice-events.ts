@@ -10,7 +10,7 @@ import { callOptions } from '../../engine/debt-reader.js';
 import { DomainError } from '../../platform/http/domain-error.js';
 import type { Worked } from '../inbound-event.js';
 import { OperatorWord } from '../operator-word.js';
-import { again, type BillingTurn, done, hasType, STRIPE_BILLING, unread } from './billing-turn.js';
+import { again, type BillingTurn, done, hasType, isOpenState, STRIPE_BILLING, unread } from './billing-turn.js';
 import { CardStopsAfterReversal } from './reversals.js';
 import { decideInvoiceEvent } from './invoice-decision.js';
 
@@ -29,7 +29,10 @@ export class InvoiceEvents {
     const { clientId, context, billing } = turn;
     const newest = await this.finder.newestOf(clientId, invoiceId);
     // Its own look reads the invoice: nothing is read twice.
-    if (newest) return this.look(turn, newest);
+    if (newest) {
+      await this.tellRetriesOn(turn, newest);
+      return this.look(turn, newest);
+    }
     const isFailure = hasType(turn, 'invoice.payment_failed', 'invoice.payment_action_required');
     if (!isFailure) return done('no_recovery');
     const reading = await billing.invoice(context.account, invoiceId, callOptions(context));
@@ -37,6 +40,16 @@ export class InvoiceEvents {
     if (reading.kind !== 'found') return unread(reading);
     const step = decideInvoiceEvent(reading.value, false, isFailure);
     return step.kind === 'open' ? this.open(turn, reading.value, step.token) : done(reasonOf(step));
+  }
+
+  /** Where Stripe's automations decide, its next attempt is told by `invoice.updated` alone, after the failure. */
+  private async tellRetriesOn({ events, context }: BillingTurn, recovery: Recovery): Promise<void> {
+    if (context.client.mode !== 'recover' || recovery.hints.platform === undefined || !isOpenState(recovery)) return;
+    const nowSeconds = context.now().getTime() / 1_000;
+    const isAhead = events.some(
+      ({ facts }) => typeof facts['nextAttempt'] === 'number' && facts['nextAttempt'] > nowSeconds,
+    );
+    if (isAhead) await this.operator.retriesOn(context.client.id);
   }
 
   /** Lets a recovery look at its debt; it is the recovery that decides. */
