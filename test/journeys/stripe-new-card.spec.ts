@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { GatewayRegistry } from '../../src/gateways/registry.js';
 import { StripeShop } from '../support/stripe-events.js';
-import { World } from '../support/story.js';
+import { later, MINUTE_MS, World } from '../support/story.js';
 
 let world: World;
 
@@ -101,6 +101,37 @@ describe('a new card', () => {
     const { transactionId } = await shop.recovery();
     expect(await shop.merchant.status(transactionId)).toMatchObject({ state: 'queued', round: 2 });
     expect(await shop.merchant.ledger(transactionId)).toMatchObject([{ status: 'failed' }]);
+  });
+});
+
+describe('a card that the network renews behind a method that the merchant executes with', () => {
+  const renewed = async (token: string, request: object = {}) => {
+    const shop = await StripeShop.open(world);
+    const { body } = await shop.merchant.execute({ paymentMethodToken: token, ...request });
+    await shop.bank.admin.replaceCard(shop.merchant.clientId, token, 'pm_card_visa');
+    return { shop, id: body.transactionId };
+  };
+
+  it('is charged at once, and once', async () => {
+    const { shop, id } = await renewed('pm_test_expired_card');
+    await shop.tell('payment_method.automatically_updated');
+    expect(await shop.merchant.status(id)).toMatchObject({ state: 'succeeded', trigger: 'card_updated', round: 2 });
+    const [told] = await shop.happened('payment_method.automatically_updated');
+    await shop.send({ ...told, id: 'evt_told_again' });
+    await shop.worked();
+    expect(await shop.merchant.ledger(id)).toMatchObject([{ status: 'failed' }, { status: 'succeeded' }]);
+  });
+
+  it('is left alone where a person has to look, and after the debt’s own time', async () => {
+    const fraud = await renewed('pm_test_fraudulent');
+    await fraud.shop.tell('payment_method.automatically_updated');
+    expect(await fraud.shop.merchant.status(fraud.id)).toMatchObject({ state: 'blocked', round: 1 });
+
+    const late = await renewed('pm_test_expired_card');
+    const { deadlineAt } = await late.shop.merchant.status(late.id);
+    await late.shop.merchant.advanceTo(later(deadlineAt, MINUTE_MS));
+    await late.shop.tell('payment_method.automatically_updated');
+    expect(await late.shop.merchant.status(late.id)).toMatchObject({ state: 'failed', round: 1 });
   });
 });
 

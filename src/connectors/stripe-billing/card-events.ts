@@ -37,7 +37,8 @@ export class CardEvents {
   ) {}
 
   async work(turn: BillingTurn, card: NewCard): Promise<Worked> {
-    const owed = (await this.recoveriesOf(turn, card)).filter(isWaitingForCard);
+    const now = turn.context.now();
+    const owed = (await this.recoveriesOf(turn, card)).filter((recovery) => isWaitingForCard(recovery, card, now));
     if (owed.length === 0) return done('nothing_owed');
     if (turn.context.client.mode === 'observe') return done('observed');
     const { gateway, account } = turn.context;
@@ -58,7 +59,12 @@ export class CardEvents {
 
   private async retry(turn: BillingTurn, card: NewCard, facts: CardFacts | null, recovery: Recovery): Promise<Worked> {
     if (!isOtherCard(recovery, card, facts)) return done('same_card');
-    const { billing, context, clientId } = turn;
+    // The merchant itself has said which method is charged: that is the one.
+    return isReported(recovery) ? this.retryInvoice(turn, card, recovery) : this.payWith(turn, card, recovery);
+  }
+
+  private async retryInvoice(turn: BillingTurn, card: NewCard, recovery: Recovery): Promise<Worked> {
+    const { billing, context } = turn;
     const reading = await billing.invoice(context.account, recovery.invoiceId ?? '', callOptions(context));
     if (reading.kind === 'not_found') return done('invoice_gone');
     if (reading.kind !== 'found') return unread(reading);
@@ -66,6 +72,11 @@ export class CardEvents {
     if (reading.value.methodId !== card.methodId) {
       return turn.tries < WAITED_FOR_TRIES ? again('it is not the invoice’s card yet') : done('not_the_invoices_card');
     }
+    return this.payWith(turn, card, recovery);
+  }
+
+  private async payWith(turn: BillingTurn, card: NewCard, recovery: Recovery): Promise<Worked> {
+    const { clientId, context } = turn;
     try {
       const commander = { clientId, settings: context.client, actor: `connector:${STRIPE_BILLING}` };
       await this.steering.payWith(commander, recovery.id, card.methodId, () => null);
@@ -78,9 +89,18 @@ export class CardEvents {
   }
 }
 
-/** A reported debt that another card may pay, and that no person has to look at first. */
-function isWaitingForCard({ state, hints, invoiceId, advice }: Recovery): boolean {
-  if (hints.platform === undefined || invoiceId === null) return false;
+function isReported({ hints, invoiceId }: Recovery): boolean {
+  return hints.platform !== undefined && invoiceId !== null;
+}
+
+/**
+ * A debt that another card may pay, and that no person has to look at first: a reported one, and in its own time one that
+ * the merchant wants charged to this very method, where the network has renewed it (docs/behaviour.md 6).
+ */
+function isWaitingForCard(recovery: Recovery, { methodId, isReplaced }: NewCard, now: Date): boolean {
+  const { clientId, tokenHash, deadlineAt, simulateOutcome, state, advice } = recovery;
+  const isItsOwn = isReplaced && tokenHash.equals(hashToken(clientId, methodId)) && deadlineAt > now;
+  if (!isReported(recovery) && !(isItsOwn && simulateOutcome === null)) return false;
   if (isOpenState({ state })) return true;
   return (state === 'failed' || state === 'blocked') && advice.recommendedAction !== 'manual_review';
 }
