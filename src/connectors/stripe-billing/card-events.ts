@@ -7,10 +7,11 @@ import { RecoveryFinder } from '../../engine/recovery-finder.js';
 import { isRenewed } from '../../engine/understanding.js';
 import type { CardFacts } from '../../gateways/gateway.js';
 import { DomainError } from '../../platform/http/domain-error.js';
+import { isOpen } from '../../recovery/lifecycle.js';
 import { SteeringService } from '../../recoveries/steering.service.js';
 import type { Worked } from '../inbound-event.js';
 import { TRIES_MAX } from '../inbox-schedule.js';
-import { again, type BillingTurn, done, isOpenState, STRIPE_BILLING, unread } from './billing-turn.js';
+import { again, type BillingTurn, done, STRIPE_BILLING, unread } from './billing-turn.js';
 
 /** A card is attached first and made the default in a second call: that is waited for so many tries. */
 const WAITED_FOR_TRIES = 5;
@@ -101,7 +102,7 @@ function isWaitingForCard(recovery: Recovery, { methodId, isReplaced }: NewCard,
   const { clientId, tokenHash, deadlineAt, simulateOutcome, state, advice } = recovery;
   const isItsOwn = isReplaced && tokenHash.equals(hashToken(clientId, methodId)) && deadlineAt > now;
   if (!isReported(recovery) && !(isItsOwn && simulateOutcome === null)) return false;
-  if (isOpenState({ state })) return true;
+  if (isOpen(state)) return true;
   return (state === 'failed' || state === 'blocked') && advice.recommendedAction !== 'manual_review';
 }
 

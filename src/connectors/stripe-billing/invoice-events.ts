@@ -8,9 +8,10 @@ import type { ExecuteRequest } from '../../execute/execute-request.js';
 import type { BilledInvoice } from '../../gateways/stripe/billing.js';
 import { callOptions } from '../../engine/debt-reader.js';
 import { DomainError } from '../../platform/http/domain-error.js';
+import { isOpen } from '../../recovery/lifecycle.js';
 import type { Worked } from '../inbound-event.js';
 import { OperatorWord } from '../operator-word.js';
-import { again, type BillingTurn, done, hasType, isOpenState, STRIPE_BILLING, unread } from './billing-turn.js';
+import { again, type BillingTurn, done, hasType, STRIPE_BILLING, unread } from './billing-turn.js';
 import { CardStopsAfterReversal } from './reversals.js';
 import { decideInvoiceEvent } from './invoice-decision.js';
 
@@ -44,7 +45,7 @@ export class InvoiceEvents {
 
   /** Where Stripe's automations decide, its next attempt is told by `invoice.updated` alone, after the failure. */
   private async tellRetriesOn({ events, context }: BillingTurn, recovery: Recovery): Promise<void> {
-    if (context.client.mode !== 'recover' || recovery.hints.platform === undefined || !isOpenState(recovery)) return;
+    if (context.client.mode !== 'recover' || recovery.hints.platform === undefined || !isOpen(recovery.state)) return;
     const nowSeconds = context.now().getTime() / 1_000;
     const isAhead = events.some(
       ({ facts }) => typeof facts['nextAttempt'] === 'number' && facts['nextAttempt'] > nowSeconds,
