@@ -7,6 +7,9 @@ const LOOK_EVERY_MS = 200;
 /** The try itself may take 10 s. */
 const LOOKS_MAX = 75;
 
+// Neither is sent on demand: one is no longer true, the other not certain yet.
+const NEVER_ON_DEMAND: unknown[] = ['superseded', 'held'];
+
 /**
  * Has a delivery sent again, to its own endpoint: same id, same bytes.
  * @param which its id, or `last`: the newest one whose endpoint is still there
@@ -15,8 +18,9 @@ const LOOKS_MAX = 75;
 export async function askAgain(api: RevtainApi, which: string, endpointId?: string): Promise<Body> {
   const id = which === 'last' ? await newest(api, endpointId) : which;
   const before = await api.call('GET', `/api/webhook-deliveries/${id}`);
-  await api.call('POST', `/api/webhook-deliveries/${id}/redeliver`, {});
-  return before;
+  const again = await api.call('POST', `/api/webhook-deliveries/${id}/redeliver`, {});
+  if (again['status'] !== 'held') return before;
+  throw new Refused(`${id} is held until ${textOf(again, 'heldUntil')} on the client's clock, and is sent then`);
 }
 
 /** Asks for a replay and waits for its answer. Returns what to tell, and whether it was taken. */
@@ -42,7 +46,7 @@ async function newest(api: RevtainApi, endpointId?: string): Promise<string> {
   const live = new Set(endpoints.filter(({ enabled }) => enabled === true).map(({ id }) => id));
   const filter = endpointId === undefined ? '' : `&endpointId=${endpointId}`;
   const deliveries = rowsOf(await api.call('GET', `/api/webhook-deliveries?limit=200${filter}`));
-  const found = deliveries.find((delivery) => live.has(delivery['endpointId']) && delivery['status'] !== 'superseded');
+  const found = deliveries.find(({ endpointId: to, status }) => live.has(to) && !NEVER_ON_DEMAND.includes(status));
   if (!found) throw new Refused('there is no delivery to replay yet: POST /api/recovery/execute makes one');
   return textOf(found, 'id');
 }

@@ -22,6 +22,7 @@ import {
   QUEUE_AGAIN,
   READ_DELIVERY,
   READ_TRIES,
+  READ_UNTRUE,
 } from './delivery-log-sql.js';
 
 const SUMMARY_MS = 30 * 86_400_000;
@@ -68,7 +69,8 @@ export class DeliveriesService {
   }
 
   /**
-   * Makes a delivery due now, whatever became of it before, with the whole retry schedule before it.
+   * Makes a delivery due now, whatever became of it before, with the whole retry schedule before it. One whose hold has not
+   * ended stays held.
    * @throws {DomainError} 404, 409 `endpoint_not_enabled`, 409 `superseded` for what is no longer true.
    */
   async redeliver(clientId: string, id: string): Promise<DeliveryView> {
@@ -76,8 +78,9 @@ export class DeliveriesService {
       const before = await findRow(tx, clientId, id);
       if (!before) throw unknown();
       demandEndpoint(before);
-      if (before.status === 'superseded') {
-        throw conflict('superseded', 'The debt was paid since, so this event is no longer true.');
+      const { rows } = await tx.query<{ is_untrue: boolean }>({ text: READ_UNTRUE, values: [clientId, id] });
+      if (rows[0]?.is_untrue) {
+        throw conflict('superseded', 'The debt was paid or cancelled since, so this event is no longer true.');
       }
       // One on the wire at this moment is being delivered; a click adds no second try beside it.
       await tx.query({ text: QUEUE_AGAIN, values: [clientId, id, this.clock.now()] });

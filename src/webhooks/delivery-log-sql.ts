@@ -1,3 +1,5 @@
+import { isUntrue } from './asks-customer.js';
+import { IS_HELD, UNLEASED } from './delivery-sql.js';
 import type { Statement } from '../platform/db/database.js';
 import type { DeliveriesQuery } from './endpoint.dto.js';
 
@@ -43,12 +45,20 @@ export function listDeliveries(clientId: string, query: DeliveriesQuery, limit: 
   };
 }
 
-const NOT_ON_THE_WIRE = `(lease_until IS NULL OR lease_until < clock_timestamp())`;
+/** Whether an event became untrue before it was received: $1 client, $2 delivery. */
+export const READ_UNTRUE = `
+  SELECT d.status = 'superseded' OR ${isUntrue('e', 'd')} AS is_untrue
+  FROM webhook_deliveries d JOIN webhook_events e ON e.client_id = d.client_id AND e.id = d.event_id
+  WHERE d.client_id = $1 AND d.id = $2`;
 
-/** $1 client, $2 delivery, $3 real now. */
+const IS_STILL_HELD = IS_HELD('d.held_until', '$3::timestamptz', 'c');
+
+/** Makes a delivery due now, or at the end of its hold: $1 client, $2 delivery, $3 real now. */
 export const QUEUE_AGAIN = `
-  UPDATE webhook_deliveries SET status = 'pending', next_try_at = $3, schedule_step = 0, updated_at = $3
-  WHERE client_id = $1 AND id = $2 AND status <> 'superseded' AND ${NOT_ON_THE_WIRE}`;
+  UPDATE webhook_deliveries d SET status = CASE WHEN ${IS_STILL_HELD} THEN 'held' ELSE 'pending' END,
+    next_try_at = CASE WHEN NOT ${IS_STILL_HELD} THEN $3::timestamptz END, schedule_step = 0, updated_at = $3
+  FROM clients c
+  WHERE d.client_id = $1 AND d.id = $2 AND c.id = d.client_id AND d.status <> 'superseded' AND ${UNLEASED('d')}`;
 
 /**
  * Events that were withdrawn before any endpoint had received them, each a message that no customer got in vain:

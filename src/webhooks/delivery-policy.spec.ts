@@ -119,7 +119,8 @@ describe('readRetryAfter', () => {
     ['soon', null],
     ['2026-11-21T12:00:30Z', null],
     ['1e3', null],
-    ['99999999999', null],
+    ['99999999999', 86_400_000],
+    ['9'.repeat(400), 86_400_000],
   ])('reads %j as %s ms', (header, ms) => {
     expect(readRetryAfter(header, at(0))).toBe(ms);
   });

@@ -93,7 +93,7 @@ export function readThrottle(status: number | null, retryAfter: string | null, e
  */
 export function readRetryAfter(header: string | null, now: Date): number | null {
   const text = header?.trim() ?? '';
-  if (/^\d{1,10}$/.test(text)) return Math.min(Number(text) * SECOND, RETRY_AFTER_MAX_MS);
+  if (/^\d+$/.test(text)) return Math.min(Number(text) * SECOND, RETRY_AFTER_MAX_MS);
   const at = readHttpDate(text, now);
   return at === null ? null : Math.min(Math.max(at - now.getTime(), 0), RETRY_AFTER_MAX_MS);
 }

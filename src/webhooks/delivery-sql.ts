@@ -5,6 +5,14 @@ export const LEASE_MS = 15_000;
 export const UNLEASED = (alias: string) => `(${alias}.lease_until IS NULL OR ${alias}.lease_until < clock_timestamp())`;
 
 /**
+ * True of a delivery whose hold has not ended on its client's clock; `client` names the client's row. Sending again is no way
+ * around a hold.
+ */
+export const IS_HELD = (heldUntil: string, realNow: string, client: string) =>
+  `coalesce(${heldUntil} > client_time(${realNow}, ${client}.clock_offset_ms, ${client}.clock_frozen_at,
+    ${client}.clock_frozen_until), false)`;
+
+/**
  * Gives back what was claimed and not begun, to its old place: $1 real now, $2 clients, $3 deliveries, $4 lease tokens. Its
  * due time has stayed as it was, so that no index is written to.
  */

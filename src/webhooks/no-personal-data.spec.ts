@@ -36,6 +36,30 @@ const ordinary = fc.oneof(
     .map((at) => at.toISOString().slice(0, 19).replace('T', ' ')),
 );
 
+describe('what a person reads as an address, a number or a link', () => {
+  it.each([
+    'jane%40example.com',
+    'jane＠example.com',
+    '＋49 171 1234567',
+    '０１７１ 1234567',
+    'ｈｔｔｐｓ://pay.example/u/1',
+    'checkout.stripe.com/c/pay/cs_test_a1',
+    'buy.stripe.com/abc',
+    'stripe.com/x',
+  ])('%s is one, in a text and as an id', (word) => {
+    expect(withoutPersonalData(`See ${word} today.`)).toBe(`See ${REMOVED} today.`);
+    expect(isPersonalData(word)).toBe(true);
+  });
+
+  it.each(['40%4', 'stripe.com', 'notstripe.com/x', 'ﬁnal ｆｕｌｌ width', '№ 42 ½', 'shop.example/orders/42'])(
+    '%s is none, and stays as it is written',
+    (word) => {
+      expect(withoutPersonalData(`It is ${word} now.`)).toBe(`It is ${word} now.`);
+      expect(isPersonalData(word)).toBe(false);
+    },
+  );
+});
+
 describe('telephone numbers without a country', () => {
   it.each([
     '0171 1234567',

@@ -26,11 +26,12 @@ const NORTH_AMERICAN = new RegExp(
 );
 
 const SPEAKING_OF_CUSTOMERS = [
-  /[^\s@]+@[^\s@]+/g, // An e-mail address, also one without a dot in its domain.
+  /[^\s@]+(?:@|%40)[^\s@]+/gi, // An e-mail address, also one without a dot in its domain, or as a part of a URL.
   /\+\d(?:[\d ().-]{6,18})\d/g, // A telephone number in international form.
   ...NATIONAL_NUMBERS,
   /\b[a-z][a-z0-9+.-]{1,20}:\/\/\S+/gi, // A link of any scheme: it could be a card-update link.
   /\bwww\.\S+/gi,
+  /\b(?:[a-z\d-]{1,63}\.){0,4}stripe\.com\/\S+/gi, // A page of Stripe's own: a Checkout, a payment link, an invoice.
   /\w*_secret(?:_\w+)?/g, // A gateway's client secret, such as pi_…_secret_….
   /[srp]k_(?:live|test)_\w+/g, // A gateway's API key.
   /whsec_\S+/g,
@@ -49,5 +50,8 @@ export function isPersonalData(id: string): boolean {
 
 function without(patterns: readonly RegExp[], text: string): string {
   if (holdsCardNumber(text)) return REMOVED;
-  return patterns.reduce((rest, pattern) => rest.replace(pattern, REMOVED), text);
+  // Full-width digits, signs and letters are read as what they look like; a text that holds nothing stays as it is written.
+  const plain = text.normalize('NFKC');
+  const rest = patterns.reduce((left, pattern) => left.replace(pattern, REMOVED), plain);
+  return rest === plain ? text : rest;
 }

@@ -1,6 +1,7 @@
 import type { Statement } from '../platform/db/database.js';
 import type { RedeliverFilter } from './endpoint.dto.js';
-import { UNLEASED } from './delivery-sql.js';
+import { isUntrue } from './asks-customer.js';
+import { IS_HELD, UNLEASED } from './delivery-sql.js';
 
 /** What an order to send again may take up: `afterId` and `endId` are ids of events or of deliveries, both excluded. */
 export interface Span {
@@ -21,17 +22,17 @@ const MISSED = `
 
 export function countMissed({ clientId, afterId, endId }: Span, endpointId: string): Statement {
   return {
-    text: `SELECT count(*) FILTER (WHERE e.superseded_at IS NULL)::int AS total,
-             count(*) FILTER (WHERE e.superseded_at IS NOT NULL)::int AS superseded ${MISSED}`,
+    text: `SELECT count(*) FILTER (WHERE NOT was_withdrawn)::int AS total, count(*) FILTER (WHERE was_withdrawn)::int AS superseded
+           FROM (SELECT e.superseded_at IS NOT NULL OR ${isUntrue('e', 'd')} AS was_withdrawn ${MISSED}) missed`,
     values: [clientId, endpointId, afterId, endId],
   };
 }
 
-/** Rows of (cursor_id, event_id, delivery_id), oldest first; the delivery is null where there is none yet. */
+/** Rows of (cursor_id, event_id, delivery_id, is_untrue), oldest first; the delivery is null where there is none yet. */
 export function takeMissed({ clientId, afterId, endId }: Span, endpointId: string, limit: number): Statement {
   return {
-    text: `SELECT e.id AS cursor_id, e.id AS event_id, d.id AS delivery_id ${MISSED} AND e.superseded_at IS NULL
-           ORDER BY e.id LIMIT ${limit}`,
+    text: `SELECT e.id AS cursor_id, e.id AS event_id, d.id AS delivery_id, ${isUntrue('e', 'd')} AS is_untrue
+           ${MISSED} AND e.superseded_at IS NULL ORDER BY e.id LIMIT ${limit}`,
     values: [clientId, endpointId, afterId, endId],
   };
 }
@@ -60,26 +61,32 @@ function fitting({ clientId, afterId, endId }: Span, asked: RedeliverFilter): { 
 
 export function countFitting(span: Span, asked: RedeliverFilter): Statement {
   const { text, values } = fitting(span, asked);
-  return { text: `SELECT count(*)::int AS total, 0 AS superseded ${text}`, values };
+  const counted = `count(*) FILTER (WHERE NOT is_untrue)::int AS total, count(*) FILTER (WHERE is_untrue)::int AS superseded`;
+  return { text: `SELECT ${counted} FROM (SELECT ${isUntrue('e', 'd')} AS is_untrue ${text}) fits`, values };
 }
 
 export function takeFitting(span: Span, asked: RedeliverFilter, limit: number): Statement {
   const { text, values } = fitting(span, asked);
   return {
-    text: `SELECT d.id AS cursor_id, d.event_id, d.id AS delivery_id ${text} ORDER BY d.id LIMIT ${limit}`,
+    text: `SELECT d.id AS cursor_id, d.event_id, d.id AS delivery_id, ${isUntrue('e', 'd')} AS is_untrue
+           ${text} ORDER BY d.id LIMIT ${limit}`,
     values,
   };
 }
 
-// A hold that has not ended yet goes on: sending again is no way around it.
-const IS_HELD = (heldUntil: string, realNow: string) =>
-  `coalesce(${heldUntil} > client_time(${realNow}, c.clock_offset_ms, c.clock_frozen_at, c.clock_frozen_until), false)`;
+/** Records that events became untrue while their endpoint was away: $1 client, $2 deliveries, $3 events, $4 real now. */
+export const WITHDRAW = `
+  WITH deliveries_superseded AS (
+    UPDATE webhook_deliveries d SET status = 'superseded', updated_at = $4
+    WHERE d.client_id = $1 AND d.id = ANY ($2) AND d.status IN ('exhausted', 'endpoint_disabled') AND d.delivered_at IS NULL)
+  UPDATE webhook_events e SET superseded_at = $4
+  WHERE e.client_id = $1 AND e.id = ANY ($3) AND e.superseded_at IS NULL`;
 
 /** Queues deliveries anew: $1 client, $2 deliveries, $3 real now, $4 the order. Each has the whole schedule before it. */
 export const QUEUE_KNOWN = `
   UPDATE webhook_deliveries d SET
-    status = CASE WHEN ${IS_HELD('d.held_until', '$3::timestamptz')} THEN 'held' ELSE 'pending' END,
-    next_try_at = CASE WHEN NOT ${IS_HELD('d.held_until', '$3::timestamptz')} THEN $3::timestamptz END,
+    status = CASE WHEN ${IS_HELD('d.held_until', '$3::timestamptz', 'c')} THEN 'held' ELSE 'pending' END,
+    next_try_at = CASE WHEN NOT ${IS_HELD('d.held_until', '$3::timestamptz', 'c')} THEN $3::timestamptz END,
     schedule_step = 0, resend_id = $4, updated_at = $3
   FROM clients c
   WHERE d.client_id = $1 AND d.id = ANY ($2) AND c.id = d.client_id AND d.status <> 'superseded' AND ${UNLEASED('d')}`;
@@ -89,8 +96,8 @@ export const QUEUE_NEW = `
   INSERT INTO webhook_deliveries (client_id, id, event_id, endpoint_id, recovery_id, event_sequence, status, held_until,
     next_try_at, resend_id, created_at, updated_at)
   SELECT e.client_id, n.delivery_id, e.id, $2, e.recovery_id, e.sequence,
-    CASE WHEN ${IS_HELD('e.held_until', '$5::timestamptz')} THEN 'held' ELSE 'pending' END, e.held_until,
-    CASE WHEN NOT ${IS_HELD('e.held_until', '$5::timestamptz')} THEN $5::timestamptz END, $6, $5, $5
+    CASE WHEN ${IS_HELD('e.held_until', '$5::timestamptz', 'c')} THEN 'held' ELSE 'pending' END, e.held_until,
+    CASE WHEN NOT ${IS_HELD('e.held_until', '$5::timestamptz', 'c')} THEN $5::timestamptz END, $6, $5, $5
   FROM unnest($3::text[], $4::text[]) AS n (event_id, delivery_id)
   JOIN webhook_events e ON e.client_id = $1 AND e.id = n.event_id
   JOIN clients c ON c.id = e.client_id

@@ -7,7 +7,7 @@ import { Database, type Scope, type Transaction } from '../platform/db/database.
 import { Ids } from '../platform/ids.js';
 import { Log } from '../platform/logging/log.js';
 import { Dispatcher } from './dispatcher.js';
-import { QUEUE_KNOWN, QUEUE_NEW, STEP, TAKE_RUNNING, takeFitting, takeMissed } from './resend-sql.js';
+import { QUEUE_KNOWN, QUEUE_NEW, STEP, TAKE_RUNNING, takeFitting, takeMissed, WITHDRAW } from './resend-sql.js';
 import type { ResendRow } from './resend-view.js';
 
 const WORKER: Scope = { role: 'worker' };
@@ -27,6 +27,8 @@ interface Candidate extends Record<string, unknown> {
   cursor_id: string;
   event_id: string;
   delivery_id: string | null;
+  /** Its debt was settled meanwhile. */
+  is_untrue: boolean;
 }
 
 /**
@@ -86,8 +88,14 @@ export class Resender extends BackgroundLoop {
   }
 
   private async queue(tx: Transaction, order: Taken, candidates: Candidate[], now: Date): Promise<void> {
-    const known = candidates.flatMap(({ delivery_id: id }) => (id === null ? [] : [id]));
-    const fresh = candidates.filter(({ delivery_id: id }) => id === null).map(({ event_id: id }) => id);
+    const untrue = candidates.filter((each) => !isWanted(each));
+    if (untrue.length > 0) {
+      const events = untrue.map(({ event_id: id }) => id);
+      await tx.query({ text: WITHDRAW, values: [order.client_id, knownOf(untrue), events, now] });
+    }
+    const wanted = candidates.filter(isWanted);
+    const known = knownOf(wanted);
+    const fresh = wanted.filter(({ delivery_id: id }) => id === null).map(({ event_id: id }) => id);
     if (known.length > 0) await tx.query({ text: QUEUE_KNOWN, values: [order.client_id, known, now, order.id] });
     if (fresh.length === 0) return;
     const deliveryIds = fresh.map(() => this.ids.prefixed('dlv'));
@@ -103,9 +111,18 @@ export class Resender extends BackgroundLoop {
     { status, candidates, now }: { status: ResendRow['status']; candidates: Candidate[]; now: Date },
   ): Promise<number> {
     const cursorId = candidates.at(-1)?.cursor_id ?? order.cursor_id;
-    await tx.query({ text: STEP, values: [order.client_id, order.id, status, cursorId, candidates.length, now] });
-    return candidates.length;
+    const queued = candidates.filter(isWanted).length;
+    await tx.query({ text: STEP, values: [order.client_id, order.id, status, cursorId, queued, now] });
+    return queued;
   }
+}
+
+function isWanted({ is_untrue: isUntrue }: Candidate): boolean {
+  return !isUntrue;
+}
+
+function knownOf(candidates: readonly Candidate[]): string[] {
+  return candidates.flatMap(({ delivery_id: id }) => (id === null ? [] : [id]));
 }
 
 function takingOf(order: Taken, limit: number) {

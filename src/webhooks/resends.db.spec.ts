@@ -157,6 +157,45 @@ describe('sending many again', () => {
     expect(receiver.at(path)).toEqual([]);
   });
 
+  it('leaves out what became untrue while the endpoint was away: counted beforehand, and recorded as withdrawn', async () => {
+    const { clientId, path, endpoint } = await merchant();
+    const [one, other] = [await room.newRecovery(clientId), await room.newRecovery(clientId)];
+    await room.book(one, { events: ['recovery.failed'], state: 'failed' });
+    const [parked] = await room.deliveries({ clientId });
+    await room.sql(
+      `UPDATE webhook_deliveries SET status = 'endpoint_disabled', next_try_at = NULL WHERE client_id = $1`,
+      [clientId],
+    );
+    await enable(endpoint, false);
+    await room.book(other, { events: ['recovery.failed'], state: 'failed' });
+    const stillOwed = await tell(clientId, 1);
+    for (const recovery of [one, other]) await room.book(recovery, { events: [], state: 'succeeded' });
+    const orders = ordersOf(idle());
+    const since = anHourAgo();
+    const counted = { count: 1, superseded: 2 };
+    expect(await orders.recover(clientId, endpoint.id, { since, dryRun: true })).toMatchObject(counted);
+    await enable(endpoint, true);
+    expect(await orders.redeliver(clientId, { status: 'endpoint_disabled', dryRun: true })).toMatchObject({
+      ...{ count: 0, superseded: 1 },
+    });
+    const working = ordersOf(startResender(room.startDispatcher()));
+    const order = await working.recover(clientId, endpoint.id, { since, dryRun: false });
+    expect(order).toMatchObject(counted);
+    const done = await until(
+      () => working.read(clientId, order.resendId ?? ''),
+      ({ status }) => status === 'done',
+    );
+    expect(done).toMatchObject({ total: 1, queued: 1, delivered: 1 });
+    expect(eventsAt(path)).toEqual(stillOwed);
+    const standing = await room.deliveries({ clientId });
+    expect(standing.find(({ id }) => id === parked?.id)?.status).toBe('superseded');
+    const withdrawn = await room.sql(
+      'SELECT count(*)::int AS count FROM webhook_events WHERE client_id = $1 AND superseded_at IS NOT NULL',
+      [clientId],
+    );
+    expect(withdrawn).toEqual([{ count: 2 }]);
+  });
+
   it('keeps at most a hundred in line, so that its receiver sets the pace', async () => {
     const { clientId, endpoint } = await merchant();
     await enable(endpoint, false);

@@ -15,7 +15,7 @@ import { resendView, type CountedResendRow, type ResendView } from './resend-vie
 export interface ResendOrder {
   /** Deliveries to be sent. */
   count: number;
-  /** Events left out, as their debt was paid since. */
+  /** Events left out, as their debt was paid or cancelled since. */
   superseded: number;
   /** Where to read the progress; null for a dry run, and where there is nothing to send. */
   resendId: string | null;

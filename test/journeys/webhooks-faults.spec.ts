@@ -210,6 +210,10 @@ describe('deliveries to a receiver with every fault', () => {
     '401': { take: answers(401), status: 401 },
     '404': { take: answers(404), status: 404 },
     '304': { take: answers(304), status: 304 },
+    '500 that says twice when to come again': {
+      take: raw('HTTP/1.1 500 Busy\r\nRetry-After: 0\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n'),
+      status: 500,
+    },
   };
 
   it.each(Object.entries(faults))('%s: the try is what it is, and the event arrives', async (_name, fault) => {

@@ -393,6 +393,27 @@ describe('webhook endpoints and deliveries', () => {
       expect((await api.get(`/api/webhook-deliveries/summary${past}`)).body).toMatchObject({ messagesPrevented: 0 });
     });
 
+    it('redelivers neither around a hold nor what a payment made untrue', async () => {
+      const path = newPath();
+      const { id } = await addEndpoint(path, { events: ['recovery.failed'] });
+      const body = {
+        ...{ paymentMethodToken: 'pm_test_insufficient_funds_x2', amount: 2_500, policy: { attemptsMax: 1 } },
+        ...{ reference: `inv_${++names}`, idempotencyKey: `key_${names}` },
+      };
+      await api.post('/api/recovery/execute', body);
+      const held = await deliveryThat(({ status }) => status === 'held');
+      const again = await api.post<DeliveryBody>(`/api/webhook-deliveries/${held.id}/redeliver`);
+      expect([again.status, again.body.status]).toEqual([202, 'held']);
+
+      await api.call('PATCH', inUse(id), { body: { enabled: false } });
+      const paid = { ...body, paymentMethodToken: 'pm_card_visa', idempotencyKey: `key_${++names}` };
+      expect((await api.post<{ status: string }>('/api/recovery/execute', paid)).body.status).toBe('succeeded');
+      await api.call('PATCH', inUse(id), { body: { enabled: true } });
+      const late = await api.post<Problem>(`/api/webhook-deliveries/${held.id}/redeliver`);
+      expect([late.status, late.body.code]).toEqual([409, 'superseded']);
+      expect(receiver.at(path).map((each) => each.body.event)).toEqual(['webhook.test']);
+    });
+
     it('stops for an endpoint that is deleted, and keeps the log', async () => {
       const path = newPath();
       const { id } = await addEndpoint(path);

@@ -174,6 +174,22 @@ describe('npm run listen', () => {
       );
     });
 
+    it('of one that is held says until when, and takes none for the last', async () => {
+      await api.post('/api/webhook-endpoints', { url: handler.url(`/own/${++names}`) });
+      await api.post('/api/recovery/execute', {
+        ...{ paymentMethodToken: 'pm_test_insufficient_funds', amount: 2_500, policy: { attemptsMax: 1 } },
+        ...{ reference: `inv_${++names}`, idempotencyKey: `key_${names}` },
+      });
+      const [delivery] = await log();
+      expect(delivery?.status).toBe('held');
+      const replay = listen('--replay', String(delivery?.id));
+      expect(await replay.ended()).toBe(1);
+      expect(replay.stderr).toMatch(/^dlv_\w+ is held until 20\S+Z on the client's clock, and is sent then\n$/);
+      const last = listen('--replay', 'last');
+      expect(await last.ended()).toBe(1);
+      expect(last.stderr).toMatch(/^there is no delivery to replay yet/);
+    });
+
     it('beside --forward-to asks, and goes on listening', async () => {
       const listening = listen('--forward-to', handler.url('/hook'), '--replay', 'last');
       await listening.says(/not replayed: there is no delivery/);

@@ -49,6 +49,11 @@ describe('EgressClient', () => {
     expect(answer).toMatchObject({ kind: 'answered', status: 503, retryAfter: '7', excerpt: Buffer.from('later') });
   });
 
+  it('reads the first Retry-After of a receiver that sends two', async () => {
+    const port = await serve((_request, response) => response.writeHead(503, { 'Retry-After': ['7', '9'] }).end());
+    expect(await post(clientOf(), `http://127.0.0.1:${port}/`)).toMatchObject({ status: 503, retryAfter: '7' });
+  });
+
   it('reaches localhost by name, for the exemption holds for it', async () => {
     const port = await serve((_request, response) => response.end());
     expect(await post(clientOf(), `http://localhost:${port}/`)).toMatchObject({ status: 200 });

@@ -9,6 +9,11 @@ import { COULD_NOT_CONNECT, type EgressAnswer, NO_ANSWER_IN_TIME } from './egres
 /** An answer is read no further. */
 const BODY_MAX_BYTES = 16 * 1_024;
 
+/** A receiver may send a header twice, whatever the type says; the first of them counts, as for the headers that Node knows. */
+function firstOf(header: string | readonly string[] | undefined): string | null {
+  return (typeof header === 'string' ? header : header?.[0]) ?? null;
+}
+
 /**
  * One request on its way and back. It ends by the last byte, by 16 KiB of answer, or by its deadline, whichever comes
  * first; once a status has come, the answer stands, however its body goes on.
@@ -48,7 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // An interim answer (1xx) is none.
     if (statusCode < 200) return;
     this.status = statusCode;
-    this.retryAfter = headers['retry-after'] ?? null;
+    this.retryAfter = firstOf(headers['retry-after']);
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
