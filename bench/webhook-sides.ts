@@ -48,13 +48,15 @@ export const BODY = JSON.stringify({
 /** Sends so many signed webhooks, or for so many seconds; answers how many a second that were. */
 export type Send = (amount: { seconds: number; count: number }) => Promise<number>;
 
+/** What the product says besides: the peers post the same headers. */
+const NUMBERS = { 'X-Revtain-Delivery-Attempt': '1', 'X-Revtain-Sequence': '1' };
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
 function signed(number: number): { headers: Record<string, string>; body: Buffer } {
   const id = `evt_bench_${number}`;
   const body = Buffer.from(BODY.replace('ID', id));
   const headers = signatureHeaders({ id, sentAt: new Date(), body }, { current: SECRET, previous: null });
-  return { headers: { 'Content-Type': 'application/json', 'User-Agent': 'bench', ...headers }, body };
+  return { headers: { 'Content-Type': 'application/json', 'User-Agent': 'bench', ...NUMBERS, ...headers }, body };
 }
 
 /** What most people write: axios with its defaults, signed, and nothing stored; so many requests at once. */

@@ -54,7 +54,8 @@ const DUE = `
       WHERE d.status = 'pending' AND d.endpoint_id = t.id AND d.next_try_at <= $1 AND ${UNLEASED('d')}
       ORDER BY d.next_try_at LIMIT t.room FOR UPDATE SKIP LOCKED) x
     WHERE NOT t.is_probe OR t.id IN (SELECT id FROM probes)
-    ORDER BY x.next_try_at LIMIT $5)`;
+    -- Of what fell due in the same moment the oldest first: else one endpoint's would come before another's.
+    ORDER BY x.next_try_at, x.id LIMIT $5)`;
 
 // What the success takes back will never be sent, so nothing waits for it.
 const IS_AHEAD = `

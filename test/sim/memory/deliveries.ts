@@ -54,7 +54,7 @@ export function claim(tables: Tables, values: Values): Row[] {
         .slice(0, Math.min(turn.room, share))
         .map((row) => ({ row, turn })),
     )
-    .sort((a, b) => triedAtMs(a.row) - triedAtMs(b.row))
+    .sort((a, b) => byTime(a.row, b.row))
     .slice(0, inAll);
   const judged = due.map(({ row, turn }) => ({ row, turn, ...judge(tables, row, turn.endpoint, nowMs) }));
   const answered = judged.map(({ row, turn, event, fate, lookAgainMs }) => {
