@@ -6,7 +6,7 @@ import pg from 'pg';
 import { Pool, request } from 'undici';
 
 import { signatureHeaders } from '../src/webhooks/signature.js';
-import { type Started, startScript } from './processes.js';
+import { cpuMs, type Started, startScript } from './processes.js';
 import type { Stops } from './runner.js';
 import { ADMIN_KEY, SERVICE, STARTED } from './sides.js';
 
@@ -48,13 +48,15 @@ export const BODY = JSON.stringify({
 /** Sends so many signed webhooks, or for so many seconds; answers how many a second that were. */
 export type Send = (amount: { seconds: number; count: number }) => Promise<number>;
 
+/** What the product says besides: the peers post the same headers. */
+const NUMBERS = { 'X-Revtain-Delivery-Attempt': '1', 'X-Revtain-Sequence': '1' };
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
 function signed(number: number): { headers: Record<string, string>; body: Buffer } {
   const id = `evt_bench_${number}`;
   const body = Buffer.from(BODY.replace('ID', id));
   const headers = signatureHeaders({ id, sentAt: new Date(), body }, { current: SECRET, previous: null });
-  return { headers: { 'Content-Type': 'application/json', 'User-Agent': 'bench', ...headers }, body };
+  return { headers: { 'Content-Type': 'application/json', 'User-Agent': 'bench', ...NUMBERS, ...headers }, body };
 }
 
 /** What most people write: axios with its defaults, signed, and nothing stored; so many requests at once. */
@@ -89,14 +91,23 @@ function lanes(atOnce: number, sendOne: (number: number) => Promise<void>): Send
   };
 }
 
+interface RevtainParts {
+  register: (each: Started) => void;
+  stops: Stops;
+  /** CPU that others have used for it, in ms, by their names. */
+  others: Record<string, () => number>;
+  say: (text: string) => void;
+}
+
 /** The product as it is started, with events that fall due all at once; ends when each is marked as delivered. */
 export async function revtainSide(
   databaseUrl: string,
   receiver: string,
-  { register, stops }: { register: (each: Started) => void; stops: Stops },
+  { register, stops, others, say }: RevtainParts,
 ): Promise<Send> {
   const started = await startScript(SERVICE, settings(databaseUrl), STARTED);
   register(started);
+  const parts = { service: () => cpuMs(started.child.pid ?? 0), ...others };
   const { clientId, endpointIds } = await newMerchant(
     started.said,
     receiver,
@@ -113,12 +124,18 @@ export async function revtainSide(
     await rows.query(FILL, [clientId, endpointIds, batch * 1_000_000, count, BODY, dueAt]);
     if (Date.now() > dueAt.getTime()) throw new Error('the rows were not written before they fell due');
     await sleep(Math.max(0, dueAt.getTime() - Date.now()));
+    const before = Object.values(parts).map((used) => used());
     for (;;) {
       const { rows: waiting } = await rows.query(SOME_WAITING);
       if (waiting.length === 0) break;
       await sleep(20);
     }
     const elapsedMs = Date.now() - dueAt.getTime();
+    const used = Object.entries(parts).map(([name, now], index) => {
+      const us = ((now() - (before[index] ?? 0)) * 1_000) / count;
+      return `${name} ${us.toFixed(0)}`;
+    });
+    say(`         CPU for each delivery, in µs: ${used.join(', ')}`);
     await demandDelivered(rows, clientId, batch * count);
     return count / (elapsedMs / 1_000);
   };

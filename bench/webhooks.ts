@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
 
-import { startScript } from './processes.js';
+import { cpuMs, startScript } from './processes.js';
 import { median, registerIn, runBench, startPostgres, type Stops } from './runner.js';
 import { analyze, createDatabase } from './sides.js';
 import { axiosSide, ENDPOINTS, LANES, poolSide, revtainSide, type Send } from './webhook-sides.js';
 
-const HELP = `npm run bench:webhooks -- [--seconds 2] [--rounds 7] [--count 10000]
+const HELP = `npm run bench:webhooks -- [--seconds 2] [--rounds 7] [--count 20000]
 
 Webhooks per second: Revtain, which claims each from PostgreSQL, looks whether it is still true, signs, posts and marks it,
-against three that only sign and post, and store nothing: a plain loop that awaits one axios call after the other, a bare pool
+against three that only sign and post the same headers and as long a body, and store nothing: a plain loop that awaits one axios call after the other, a bare pool
 of undici, which is as fast as Node sends, and for comparison axios with many calls at once. The last two and Revtain have
 ${LANES} requests on the wire (Revtain: 8 to each of ${ENDPOINTS} endpoints), one process each, and one receiver. They take turns
 within each round, because a machine's speed drifts: the ratio inside a round counts. Exit code 1 when a median is below its mark.
@@ -38,7 +38,11 @@ async function setUp(stops: Stops): Promise<Record<Name, Send>> {
   register(receiver);
   const url = `http://127.0.0.1:${receiver.said}`;
   const databaseUrl = await createDatabase(postgres.connectionString, 'bench_webhooks');
-  const revtain = await revtainSide(databaseUrl, url, { register, stops });
+  const others = {
+    PostgreSQL: () => cpuMs(postgres.pid, true),
+    receiver: () => cpuMs(receiver.child.pid ?? 0),
+  };
+  const revtain = await revtainSide(databaseUrl, url, { register, stops, others, say });
   return {
     revtain: async (amount) => {
       const rate = await revtain(amount);
@@ -95,7 +99,7 @@ function readOptions(): Options | null {
     if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} takes a whole number from 1`);
     return value;
   };
-  return { seconds: number('seconds', 2), rounds: number('rounds', 7), count: number('count', 10_000) };
+  return { seconds: number('seconds', 2), rounds: number('rounds', 7), count: number('count', 20_000) };
 }
 
 async function main(): Promise<void> {

@@ -68,7 +68,7 @@ export const COUNT_PREVENTED = `
   SELECT count(*)::int AS prevented FROM webhook_events e
   WHERE e.client_id = $1 AND e.superseded_at >= $2 AND e.superseded_at < $3
     AND NOT EXISTS (SELECT FROM webhook_deliveries d
-                    WHERE d.client_id = e.client_id AND d.event_id = e.id AND d.delivered_at IS NOT NULL)`;
+                    WHERE d.client_id = e.client_id AND d.recovery_id = e.recovery_id AND d.event_id = e.id AND d.delivered_at IS NOT NULL)`;
 
 /** How deliveries stand: $1 client, $2 from and $3 to as ids, which hold the time they were made at. */
 export const COUNT_BY_STATUS = `

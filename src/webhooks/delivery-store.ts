@@ -76,12 +76,12 @@ export class DeliveryStore {
   ) {}
 
   async claimDue(realNow: Date, { perEndpoint, rooms, inAll, failing }: ClaimLimits): Promise<Claim> {
-    const { rows } = await this.database.query<ClaimRow>(WORKER, {
+    const { rows } = await this.database.query<EndpointRow | DeliveryRow>(WORKER, {
       name: 'claim_deliveries',
       text: CLAIM_DUE,
       values: [realNow, perEndpoint, [...rooms.keys()], [...rooms.values()], inAll, failing],
     });
-    return { claimed: claimedFrom(rows), seen: rows.length };
+    return claimFrom(rows);
   }
 
   /**
@@ -143,7 +143,19 @@ export class DeliveryStore {
   }
 }
 
-interface ClaimRow extends Record<string, unknown> {
+/** What an endpoint holds: such rows come first. */
+interface EndpointRow extends Record<string, unknown> {
+  client_id: string;
+  id: null;
+  endpoint_id: string;
+  url: string;
+  secret_sealed: Buffer;
+  previous_secret_sealed: Buffer | null;
+  previous_secret_until: Date | null;
+  headers_sealed: Buffer | null;
+}
+
+interface DeliveryRow extends Record<string, unknown> {
   client_id: string;
   id: string;
   event_id: string;
@@ -154,32 +166,28 @@ interface ClaimRow extends Record<string, unknown> {
   schedule_step: number;
   endpoint_sequence: string | null;
   type: EventType;
-  /** In base64. */
+  /** In base64; null for what was put off or withdrawn. */
   body: string | null;
-  /** Of the endpoint, as the next four: null but in its first row. */
-  url: string | null;
-  secret_sealed: Buffer | null;
-  previous_secret_sealed: Buffer | null;
-  previous_secret_until: Date | null;
-  headers_sealed: Buffer | null;
   is_failing: boolean;
   is_probe: boolean;
 }
 
-/** Without those that were put off or withdrawn. */
-function claimedFrom(rows: readonly ClaimRow[]): ClaimedDelivery[] {
+function claimFrom(rows: readonly (EndpointRow | DeliveryRow)[]): Claim {
+  const endpoints = new Map<string, SealedEndpoint>();
   const claimed: ClaimedDelivery[] = [];
-  let endpoint: SealedEndpoint | null = null;
   for (const row of rows) {
-    endpoint = endpointFrom(row) ?? endpoint;
-    if (endpoint?.id !== row.endpoint_id) throw new Error('the first row of an endpoint tells what it holds');
+    if (row.id === null) {
+      endpoints.set(row.endpoint_id, endpointFrom(row));
+      continue;
+    }
+    const endpoint = endpoints.get(row.endpoint_id);
+    if (!endpoint) throw new Error('a claim tells of each endpoint before its deliveries');
     if (row.body !== null) claimed.push(deliveryFrom(row, Buffer.from(row.body, 'base64'), endpoint));
   }
-  return claimed;
+  return { claimed, seen: rows.length - endpoints.size };
 }
 
-function endpointFrom(row: ClaimRow): SealedEndpoint | null {
-  if (row.url === null || row.secret_sealed === null) return null;
+function endpointFrom(row: EndpointRow): SealedEndpoint {
   return {
     clientId: row.client_id,
     id: row.endpoint_id,
@@ -191,7 +199,7 @@ function endpointFrom(row: ClaimRow): SealedEndpoint | null {
   };
 }
 
-function deliveryFrom(row: ClaimRow, body: Buffer, endpoint: SealedEndpoint): ClaimedDelivery {
+function deliveryFrom(row: DeliveryRow, body: Buffer, endpoint: SealedEndpoint): ClaimedDelivery {
   return {
     clientId: row.client_id,
     id: row.id,

@@ -456,6 +456,41 @@ describe('the dispatcher', () => {
       ]);
     });
 
+    it('wakes what stood in line behind a delivery as soon as that one has ended', async () => {
+      const { clientId } = await merchant(['recovery.scheduled', 'recovery.success']);
+      const recovery = await room.newRecovery(clientId);
+      const limits = { perEndpoint: 8, rooms: new Map<string, number>(), inAll: 8, failing: 8 };
+      await room.book(recovery, { events: ['recovery.scheduled'] });
+      const [first] = (await room.store.claimDue(new Date(), limits)).claimed;
+      if (!first) throw new Error('nothing was claimed');
+      // Booked while the first one is on the wire.
+      await room.book(recovery, { events: ['recovery.success'], state: 'succeeded' });
+      expect(await room.store.claimDue(new Date(), limits)).toEqual({ claimed: [], seen: 1 });
+      const ended = {
+        ...{ clientId, deliveryId: first.id, endpointId: first.endpoint.id, leaseToken: first.leaseToken, number: 1 },
+        ...{ at: new Date(), durationMs: 1, status: 200, error: null, responseExcerpt: null },
+        ...{ verdict: 'delivered' as const, nextTryAt: null, throttle: null, isProbe: false },
+      };
+      expect(await room.store.settle(new Date(), [ended])).toBe(true);
+      const [second] = (await room.store.claimDue(new Date(), limits)).claimed;
+      expect(second).toMatchObject({ eventType: 'recovery.success', endpointSequence: 2 });
+    });
+
+    it('takes an even share of each endpoint where more fell due in one moment than a claim may bring', async () => {
+      const clientId = await room.newClient();
+      for (const path of ['/even/a', '/even/b']) await room.newEndpoint(clientId, receiver.url(path));
+      for (let count = 0; count < 4; count += 1) {
+        await room.book(await room.newRecovery(clientId), { events: ['recovery.success'], state: 'succeeded' });
+      }
+      const sameMoment = `UPDATE webhook_deliveries SET next_try_at = '2026-01-01' WHERE client_id = $1`;
+      await room.sql(sameMoment, [clientId]);
+      const limits = { perEndpoint: 8, rooms: new Map<string, number>(), inAll: 4, failing: 8 };
+      const { claimed } = await room.store.claimDue(new Date(), limits);
+      const perEndpoint = new Map<string, number>();
+      for (const { endpoint } of claimed) perEndpoint.set(endpoint.id, (perEndpoint.get(endpoint.id) ?? 0) + 1);
+      expect([...perEndpoint.values()]).toEqual([2, 2]);
+    });
+
     it('shares the work with another process without sending anything twice', async () => {
       const { clientId, path } = await merchant();
       for (let count = 0; count < 60; count += 1) {

@@ -22,7 +22,10 @@ const PAUSE_AFTER_ERROR_MS = 500;
 // What has stood in line for longer is handed back: its try could outlive its lease.
 const IN_LINE_MAX_MS = LEASE_MS - TRY_DEADLINE_MS - 1_000;
 
-interface InLine extends ClaimedDelivery {
+interface InLine {
+  delivery: ClaimedDelivery;
+  endpoint: { id: string };
+  isFailing: boolean;
   claimedMs: number;
 }
 
@@ -104,7 +107,10 @@ export class Dispatcher extends BackgroundLoop {
     const { claimed, seen } = await this.store.claimDue(this.clock.now(), limits);
     const claimedMs = this.clock.monotonicMs();
     this.window.add(
-      claimed.map((each) => ({ ...each, claimedMs })),
+      claimed.map((delivery) => {
+        const { endpoint, isFailing } = delivery;
+        return { delivery, endpoint, isFailing, claimedMs };
+      }),
       limits,
     );
     this.pump();
@@ -129,11 +135,12 @@ export class Dispatcher extends BackgroundLoop {
     }
   }
 
-  private async take(delivery: InLine): Promise<void> {
+  private async take(inLine: InLine): Promise<void> {
+    const { delivery, claimedMs } = inLine;
     const startedMs = this.clock.monotonicMs();
     let well = false;
     try {
-      if (startedMs - delivery.claimedMs > IN_LINE_MAX_MS) await this.handBack([delivery]);
+      if (startedMs - claimedMs > IN_LINE_MAX_MS) await this.handBack([inLine]);
       else well = await this.deliver(delivery);
     } catch (error) {
       // Its lease runs out, and the next claim tries again.
@@ -145,7 +152,7 @@ export class Dispatcher extends BackgroundLoop {
   }
 
   /** Makes one try. Answers whether the endpoint has received it. */
-  private async deliver(delivery: InLine): Promise<boolean> {
+  private async deliver(delivery: ClaimedDelivery): Promise<boolean> {
     const startedAt = this.clock.now();
     const answer = await this.sender.send(delivery.endpoint, delivery);
     const endedAt = this.clock.now();
@@ -174,7 +181,8 @@ export class Dispatcher extends BackgroundLoop {
     }
   }
 
-  private async handBack(deliveries: InLine[]): Promise<void> {
+  private async handBack(items: InLine[]): Promise<void> {
+    const deliveries = items.map(({ delivery }) => delivery);
     if (deliveries.length > 0) await this.store.handBack(this.clock.now(), deliveries);
   }
 }

@@ -90,7 +90,7 @@ export function supersedeCtes({ guarded, realNow }: { guarded: string; realNow: 
     JOIN recoveries paid ON paid.client_id = g.client_id AND paid.id = g.id
     JOIN recoveries r ON r.client_id = g.client_id AND r.debt_name = paid.debt_name
     JOIN webhook_events e ON e.client_id = r.client_id AND e.recovery_id = r.id AND ${asksCustomer('e')}
-    JOIN webhook_deliveries d ON d.client_id = e.client_id AND d.event_id = e.id
+    JOIN webhook_deliveries d ON d.client_id = e.client_id AND d.recovery_id = e.recovery_id AND d.event_id = e.id
     WHERE (g.state = 'succeeded' OR (g.state = 'cancelled' AND r.id = g.id))
       AND d.status IN ('held', 'pending') AND d.delivered_at IS NULL
       AND (d.lease_until IS NULL OR d.lease_until < clock_timestamp())

@@ -15,7 +15,8 @@ export interface Span {
 const MISSED = `
   FROM webhook_events e
   JOIN webhook_endpoints p ON p.client_id = e.client_id AND p.id = $2
-  LEFT JOIN webhook_deliveries d ON d.client_id = e.client_id AND d.event_id = e.id AND d.endpoint_id = p.id
+  LEFT JOIN webhook_deliveries d ON d.client_id = e.client_id AND d.recovery_id = e.recovery_id AND d.endpoint_id = p.id
+    AND d.event_id = e.id
   WHERE e.client_id = $1 AND e.id > $3 AND e.id < $4 AND e.type <> 'webhook.test'
     AND CASE WHEN d.id IS NOT NULL THEN d.status IN ('exhausted', 'endpoint_disabled')
              WHEN p.events IS NULL THEN e.is_default ELSE e.type = ANY (p.events) END`;
@@ -101,7 +102,7 @@ export const QUEUE_NEW = `
   FROM unnest($3::text[], $4::text[]) AS n (event_id, delivery_id)
   JOIN webhook_events e ON e.client_id = $1 AND e.id = n.event_id
   JOIN clients c ON c.id = e.client_id
-  ON CONFLICT (client_id, event_id, endpoint_id) DO NOTHING`;
+  ON CONFLICT (client_id, recovery_id, endpoint_id, event_id) DO NOTHING`;
 
 const COLUMNS = `r.client_id, r.id, r.kind, r.endpoint_id, r.asked, r.status, r.cursor_id, r.end_id, r.total, r.queued, r.created_at,
   r.updated_at, r.finished_at`;

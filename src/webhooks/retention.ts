@@ -14,6 +14,10 @@ const EVERY_MS = 3_600_000;
 /** Events looked at by one statement, so that none holds its locks for long. */
 const PAGE = 500;
 
+/** A ping is of no recovery. */
+const IS_OF = (event: string) =>
+  `(d.recovery_id = ${event}.recovery_id OR (${event}.recovery_id IS NULL AND d.recovery_id IS NULL AND d.event_id = ${event}.id))`;
+
 /**
  * Deletes a page of a client's old events with their deliveries and tries: $1 client, $2 after, $3 before (ids, which hold
  * the time they were made at), $4 the same time. Kept is everything of a recovery that is open, that had an event since, or
@@ -24,15 +28,16 @@ const SWEEP = `
     SELECT e.client_id, e.id, e.recovery_id FROM webhook_events e
     WHERE e.client_id = $1 AND e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT ${PAGE}),
   spent AS MATERIALIZED (
-    SELECT p.client_id, p.id FROM page p
+    SELECT p.client_id, p.id, p.recovery_id FROM page p
     WHERE NOT EXISTS (SELECT FROM recoveries r WHERE r.client_id = p.client_id AND r.id = p.recovery_id AND r.due_at IS NOT NULL)
       AND NOT EXISTS (SELECT FROM webhook_events n
                       WHERE n.client_id = p.client_id AND n.recovery_id = p.recovery_id AND n.id >= $3)
       AND NOT EXISTS (SELECT FROM webhook_deliveries d
-                      WHERE d.client_id = p.client_id AND (d.event_id = p.id OR d.recovery_id = p.recovery_id)
+                      WHERE d.client_id = p.client_id AND ${IS_OF('p')}
                         AND (d.status IN ('held', 'pending') OR d.updated_at >= $4))),
   deliveries AS MATERIALIZED (
-    SELECT d.client_id, d.id FROM webhook_deliveries d JOIN spent s ON s.client_id = d.client_id AND s.id = d.event_id),
+    SELECT d.client_id, d.id FROM webhook_deliveries d JOIN spent s ON s.client_id = d.client_id AND ${IS_OF('s')}
+    WHERE d.event_id = s.id),
   tries_gone AS (
     DELETE FROM webhook_tries t USING deliveries d WHERE t.client_id = d.client_id AND t.delivery_id = d.id),
   deliveries_gone AS (

@@ -34,22 +34,16 @@ export class Sender {
   ) {}
 
   /** Never throws for what the receiver does. @throws when the endpoint's secrets do not open. */
-  async send(endpoint: SealedEndpoint, message: Message): Promise<EgressAnswer> {
-    const { secrets, headers } = this.vault.open(endpoint);
+  send(endpoint: SealedEndpoint, message: Message): Promise<EgressAnswer> {
+    const { secrets, headers: own } = this.vault.open(endpoint);
     const { eventId: id, body, tryNumber, endpointSequence } = message;
-    return this.egress.post({
-      url: endpoint.url,
-      body,
-      deadlineMs: this.deadlineMs,
-      headers: {
-        // The merchant's own; names of ours were refused when they were set.
-        ...headers,
-        'Content-Type': 'application/json',
-        'User-Agent': USER_AGENT,
-        ...signatureHeaders({ id, sentAt: this.clock.now(), body }, secrets),
-        'X-Revtain-Delivery-Attempt': String(tryNumber),
-        ...(endpointSequence === null ? {} : { 'X-Revtain-Sequence': String(endpointSequence) }),
-      },
-    });
+    const headers = signatureHeaders({ id, sentAt: this.clock.now(), body }, secrets);
+    headers['Content-Type'] = 'application/json';
+    headers['User-Agent'] = USER_AGENT;
+    headers['X-Revtain-Delivery-Attempt'] = String(tryNumber);
+    if (endpointSequence !== null) headers['X-Revtain-Sequence'] = String(endpointSequence);
+    // The merchant's own; names of ours were refused when they were set.
+    for (const name in own) headers[name] ??= own[name] ?? '';
+    return this.egress.post({ url: endpoint.url, body, deadlineMs: this.deadlineMs, headers });
   }
 }

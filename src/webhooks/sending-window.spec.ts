@@ -103,7 +103,7 @@ describe('SendingWindow', () => {
     expect(started(window)).toHaveLength(7);
   });
 
-  it('asks for more when a quarter of what a fast endpoint was given is done', () => {
+  it('asks for more when half of what a fast endpoint was given is done', () => {
     const window = windowServing('a');
     const limits = window.limits();
     window.add(items('a', 256), limits);
@@ -112,7 +112,7 @@ describe('SendingWindow', () => {
       window.next();
       asked.push(window.done('a', 1, true));
     }
-    expect(asked.indexOf(true)).toBe(63);
+    expect(asked.indexOf(true)).toBe(127);
   });
 
   it('asks for more when half of what a slow endpoint was given is done', () => {

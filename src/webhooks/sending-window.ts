@@ -13,8 +13,8 @@ const AHEAD_MAX = 248;
 const CLAIMED_MAX = 1_024;
 // One claim takes so many at the most, for none is sent before all of them are there.
 const CLAIM_MAX = 512;
-// More is claimed in time: while the database works on a claim, a fast endpoint takes as many again.
-const ASK_AFTER = 64;
+// More is claimed in time, for a fast endpoint goes on while the database works on a claim; and not much at a time costs more each.
+const ASK_AFTER = 128;
 
 interface Served<Item> {
   queue: Item[];

@@ -153,7 +153,7 @@ export const SETTLE = `
     UPDATE webhook_deliveries n SET next_try_at = $1, updated_at = $1
     FROM settled s
     -- Not said: n.status = 'pending'. It follows, and would invite the index of all that waits for this endpoint.
-    WHERE s.status <> 'pending' AND n.client_id = s.client_id AND n.endpoint_id = s.endpoint_id
+    WHERE s.status <> 'pending' AND n.is_in_line AND n.client_id = s.client_id AND n.endpoint_id = s.endpoint_id
       AND n.recovery_id = s.recovery_id AND n.endpoint_sequence IS NULL AND n.lease_until IS NULL
       AND n.next_try_at > $1 AND (n.event_sequence, n.event_id) > (s.event_sequence, s.event_id)
     RETURNING n.id), ${ENDPOINTS}

@@ -6,10 +6,10 @@ import type { Log } from '../platform/logging/log.js';
 import type { DeliveryStore, TryResult } from './delivery-store.js';
 import { LEASE_MS } from './delivery-sql.js';
 
-const BATCH_MAX = 256;
+const BATCH_MAX = 512;
 // While many tries end, a batch that waits a little is written at the price of a small one. A few are written at once.
 const MANY = 16;
-const GATHER_MS = 16;
+const GATHER_MS = 25;
 const RETRY_PAUSE_MS = 200;
 
 /**

@@ -5,9 +5,14 @@ import type { QueryRunner } from 'typeorm';
  * that was cut short leaves an index that is not valid, so building drops what is there under its name first.
  * @param definition what comes after the name, such as `ON recoveries (client_id, due_at)`
  */
-export async function buildConcurrently(runner: QueryRunner, name: string, definition: string): Promise<void> {
+export async function buildConcurrently(
+  runner: QueryRunner,
+  name: string,
+  definition: string,
+  kind: 'INDEX' | 'UNIQUE INDEX' = 'INDEX',
+): Promise<void> {
   await patiently(runner, `DROP INDEX CONCURRENTLY IF EXISTS ${name}`);
-  await patiently(runner, `CREATE INDEX CONCURRENTLY ${name} ${definition}`);
+  await patiently(runner, `CREATE ${kind} CONCURRENTLY ${name} ${definition}`);
 }
 
 export async function dropConcurrently(runner: QueryRunner, name: string): Promise<void> {

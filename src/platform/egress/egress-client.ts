@@ -63,10 +63,10 @@ export class EgressClient {
     this.agent = new Agent({ connect, connections: options.connectionsMax ?? 64, headersTimeout: 0, bodyTimeout: 0 });
   }
 
-  async post(request: EgressRequest): Promise<EgressAnswer> {
+  post(request: EgressRequest): Promise<EgressAnswer> {
     const target = this.targetOf(request.url);
     if (target.kind === 'refused') {
-      return { kind: 'no_answer', text: COULD_NOT_CONNECT, cause: target.cause, durationMs: 0 };
+      return Promise.resolve({ kind: 'no_answer', text: COULD_NOT_CONNECT, cause: target.cause, durationMs: 0 });
     }
     const { origin, path } = target;
     const headers: string[] = [];

@@ -54,7 +54,7 @@ export function claim(tables: Tables, values: Values): Row[] {
         .slice(0, Math.min(turn.room, share))
         .map((row) => ({ row, turn })),
     )
-    .sort((a, b) => triedAtMs(a.row) - triedAtMs(b.row))
+    .sort((a, b) => byTime(a.row, b.row))
     .slice(0, inAll);
   const judged = due.map(({ row, turn }) => ({ row, turn, ...judge(tables, row, turn.endpoint, nowMs) }));
   const answered = judged.map(({ row, turn, event, fate, lookAgainMs }) => {
@@ -63,22 +63,21 @@ export function claim(tables: Tables, values: Values): Row[] {
     if (fate === 'claimed' && turn.isProbe) probing(tables, turn.endpoint.id, nowMs);
     return { moved, row: claimedRow(moved, event, turn, fate), endpoint: turn.endpoint };
   });
-  answered.sort((a, b) => byEndpointAndPlace(a.moved, b.moved));
-  return answered.map(({ row, endpoint }, place) =>
-    answered[place - 1]?.endpoint.id === endpoint.id ? row : { ...row, ...heldBy(endpoint) },
-  );
+  answered.sort((a, b) => byTime(a.moved, b.moved));
+  const endpoints = new Map(answered.map(({ endpoint }) => [endpoint.id, endpoint]));
+  return [...[...endpoints.values()].map(heldBy), ...answered.map(({ row }) => row)];
 }
 
-function byEndpointAndPlace(one: DeliveryRow, other: DeliveryRow): number {
-  if (one.endpoint_id !== other.endpoint_id) return one.endpoint_id < other.endpoint_id ? -1 : 1;
+function byTime(one: DeliveryRow, other: DeliveryRow): number {
   const [oneMs, otherMs] = [triedAtMs(one), triedAtMs(other)];
   if (oneMs !== otherMs) return oneMs < otherMs ? -1 : 1;
   return one.id < other.id ? -1 : 1;
 }
 
-/** What comes with the first row of each endpoint. */
-function heldBy({ url, secret_sealed }: EndpointRow): Row {
-  return { url, secret_sealed };
+/** The row that tells of an endpoint, before those of its deliveries. */
+function heldBy({ client_id, id, url, secret_sealed }: EndpointRow): Row {
+  const unused = { previous_secret_sealed: null, previous_secret_until: null, headers_sealed: null };
+  return { client_id, id: null, endpoint_id: id, url, secret_sealed, ...unused };
 }
 
 function isCallable({ throttled_until, breaker_until }: EndpointRow, nowMs: number): boolean {
@@ -167,6 +166,7 @@ function move(tables: Tables, row: DeliveryRow, fate: Fate, lookAgainMs: number 
     lease_token: row.lease_token + 1,
     try_count: row.try_count + (isClaimed ? 1 : 0),
     endpoint_sequence: isClaimed && row.recovery_id !== null ? sequenceOf(tables, row) : row.endpoint_sequence,
+    is_in_line: fate === 'in_line',
     updated_at: now,
   };
   tables.deliveries.replace(moved);
@@ -201,11 +201,6 @@ function claimedRow(row: DeliveryRow, { type, body }: EventRow, { isFailing, isP
     endpoint_sequence: row.endpoint_sequence,
     type,
     body: fate === 'claimed' ? base64(body) : null,
-    url: null,
-    secret_sealed: null,
-    previous_secret_sealed: null,
-    previous_secret_until: null,
-    headers_sealed: null,
     is_failing: isFailing,
     is_probe: isProbe,
   };

@@ -54,6 +54,7 @@ export interface DeliveryRow extends Row {
   delivered_at: Date | null;
   lease_token: number;
   lease_until: Date | null;
+  is_in_line: boolean;
 }
 
 export interface TryRow extends Row {

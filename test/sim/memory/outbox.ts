@@ -42,6 +42,7 @@ function addEvent(tables: Tables, event: EventRow, deliveryIds: string[], realNo
       try_count: 0,
       schedule_step: 0,
       endpoint_sequence: null,
+      is_in_line: false,
       last_status: null,
       last_error: null,
       delivered_at: null,

@@ -130,6 +130,7 @@ function wakeNextInLine(tables: Tables, ended: DeliveryRow, now: Date): boolean 
       row.recovery_id !== null &&
       row.recovery_id === ended.recovery_id &&
       row.endpoint_id === ended.endpoint_id &&
+      row.is_in_line &&
       row.endpoint_sequence === null &&
       row.lease_until === null &&
       row.next_try_at !== null &&
