@@ -26,6 +26,7 @@ import { IndexWhatIsToLink1763700050300 } from './migrations/1763700050300-index
 import { IndexDueByClient1763700050400 } from './migrations/1763700050400-index-due-by-client.js';
 import { CreateLiveProcesses1763700050500 } from './migrations/1763700050500-create-live-processes.js';
 import { KeepTheReceiptWithItsDelivery1763700060000 } from './migrations/1763700060000-keep-the-receipt-with-its-delivery.js';
+import { KeepRoomBesideRecoveries1763700070000 } from './migrations/1763700070000-keep-room-beside-recoveries.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
@@ -50,6 +51,7 @@ export const MIGRATIONS = [
   IndexDueByClient1763700050400,
   CreateLiveProcesses1763700050500,
   KeepTheReceiptWithItsDelivery1763700060000,
+  KeepRoomBesideRecoveries1763700070000,
 ];
 
 export type Migration = new () => MigrationInterface;
