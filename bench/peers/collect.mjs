@@ -1,13 +1,22 @@
 // What a job of the peers does with one recovery: the same rows and the same calls as the engine's retry of a debt that was
 // never charged, by the same client of the gateway, written as one writes it: statement by statement, in two transactions.
+// The event is told in the same bytes, and the timeline is linked by the same chainer, behind the writers.
 import pg from 'pg';
 
+import { AuditKeys } from '../../dist/audit/audit-keys.js';
+import { Chainer } from '../../dist/audit/chainer.js';
+import { eventFacts } from '../../dist/engine/event-composer.js';
+import { recoveryFromRow } from '../../dist/engine/recovery.js';
 import { tokenIdentity } from '../../dist/engine/token-identity.js';
 import { GatewayRegistry, TestGatewayAddress } from '../../dist/gateways/registry.js';
+import { BackgroundWorks } from '../../dist/platform/background-work.js';
 import { SystemClock } from '../../dist/platform/clock.js';
 import { Vault } from '../../dist/platform/crypto/vault.js';
+import { Database } from '../../dist/platform/db/database.js';
 import { Ids } from '../../dist/platform/ids.js';
+import { Log } from '../../dist/platform/logging/log.js';
 import { SystemRandom } from '../../dist/platform/random.js';
+import { composeEvent } from '../../dist/webhooks/event-body.js';
 
 const OPTIONS = { timeoutMs: 20_000 };
 
@@ -21,6 +30,10 @@ export function openCollector({ databaseUrl, masterKey, stub, secretKey, connect
   const vault = new Vault(Buffer.from(masterKey, 'base64'), [], random);
   const registry = new GatewayRegistry(clock, new TestGatewayAddress(), { stripeApiBase: stub });
   const gateway = registry.gatewayFor({ provider: 'stripe' });
+  const database = Database.connect(databaseUrl, 1);
+  const works = new BackgroundWorks();
+  const chainer = new Chainer(database, new AuditKeys(vault), clock, new Log('warn'), works);
+  chainer.start();
 
   async function collect({ clientId, id }) {
     const { rows } = await pool.query({
@@ -97,7 +110,18 @@ export function openCollector({ databaseUrl, masterKey, stub, secretKey, connect
         now,
       ],
     });
-    await step(client, recovery, 1, now, 'charge_opened', 'queued', 'in_progress');
+    const amount = Number(recovery.amount_minor);
+    const rule = { name: 'trigger:initial', source: 'docs/decisions.md' };
+    const inputs = { attemptId, number: 1, strategy: 'primary', amount };
+    await step(client, recovery, {
+      after: 1,
+      at: now,
+      type: 'charge_opened',
+      from: 'queued',
+      to: 'in_progress',
+      rule,
+      inputs,
+    });
   }
 
   async function settled(client, recovery, attemptId, paymentId) {
@@ -117,13 +141,23 @@ export function openCollector({ databaseUrl, masterKey, stub, secretKey, connect
              WHERE client_id = $1 AND id = $2`,
       values: [clientId, id, now, paymentId, eventId],
     });
-    await step(client, recovery, 2, now, 'recovered', 'in_progress', 'succeeded');
+    const rule = { name: 'succeeded', source: 'the gateway said so' };
+    const inputs = { attemptId, outcome: 'succeeded' };
+    await step(client, recovery, {
+      after: 2,
+      at: now,
+      type: 'recovered',
+      from: 'in_progress',
+      to: 'succeeded',
+      rule,
+      inputs,
+    });
     const sequence = Number(recovery.sequence) + 2;
     await client.query({
       name: 'tell',
       text: `INSERT INTO webhook_events (client_id, id, recovery_id, type, is_default, sequence, final, body, created_at)
              VALUES ($1, $2, $3, 'recovery.success', true, $4, true, $5, $6)`,
-      values: [clientId, eventId, id, sequence, bodyOf(recovery, eventId, now), now],
+      values: [clientId, eventId, id, sequence, bodyOf(recovery, { eventId, sequence, paymentId, now }), now],
     });
     const endpoints = await client.query({
       name: 'endpoints',
@@ -140,25 +174,28 @@ export function openCollector({ databaseUrl, masterKey, stub, secretKey, connect
     }
   }
 
-  function step(client, recovery, after, at, type, fromState, toState) {
+  function step(client, recovery, { after, at, type, from, to, rule, inputs }) {
+    const told = JSON.stringify({ ...inputs, source: rule.source });
     return client.query({
       name: 'step',
       text: `INSERT INTO recovery_events (client_id, recovery_id, sequence, at, type, from_state, to_state, rule, inputs, actor)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $5, '{}', 'engine')`,
-      values: [recovery.client_id, recovery.id, Number(recovery.sequence) + after, at, type, fromState, toState],
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'engine')`,
+      values: [recovery.client_id, recovery.id, Number(recovery.sequence) + after, at, type, from, to, rule.name, told],
     });
   }
 
   const close = async () => {
+    await chainer.stop();
+    await database.close();
     await registry.onApplicationShutdown();
     await pool.end();
   };
   return { collect, pool, close };
 }
 
-function bodyOf(recovery, eventId, now) {
-  const { id, reference, currency, metadata, created_at: createdAt } = recovery;
-  const told = { id: eventId, event: 'recovery.success', revtainTransactionId: id, reference, currency, metadata };
-  const rest = { amount: Number(recovery.amount_minor), final: true, createdAt, updatedAt: now, status: 'succeeded' };
-  return Buffer.from(JSON.stringify({ ...told, ...rest, message: 'The payment was collected.' }));
+function bodyOf(row, { eventId, sequence, paymentId, now }) {
+  const ended = { state: 'succeeded', trigger: 'initial', attemptCount: 1, gatewayTransactionToken: paymentId };
+  const recovery = { ...recoveryFromRow(row), ...ended, message: 'The payment was collected.' };
+  const facts = eventFacts(recovery, 0, false);
+  return composeEvent({ ...facts, id: eventId, type: 'recovery.success', createdAt: now, sequence }).body;
 }

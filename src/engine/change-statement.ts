@@ -2,11 +2,13 @@ import type { Statement } from '../platform/db/database.js';
 import type { Ids } from '../platform/ids.js';
 import type { Change } from './change.js';
 import { PARTS, partsOf, savedParts, valuesOf, type Part } from './change-parts.js';
-import { objectToRowJson, recoveryToRowJson, type Recovery } from './recovery.js';
+import { changesToRowJson, objectToRowJson, recoveryToRowJson, type Recovery } from './recovery.js';
 import { foreignCharges } from './seen-charges.js';
 import { columnsFrom, LEASE_SECONDS, MUTABLE_COLUMNS, RECOVERY_COLUMNS } from './recovery-sql.js';
 
-const LEASE_UNTIL = `CASE WHEN n.lease_owner IS NULL THEN NULL ELSE clock_timestamp() + interval '${LEASE_SECONDS} s' END`;
+function leaseUntil(row: string): string {
+  return `CASE WHEN ${row}.lease_owner IS NULL THEN NULL ELSE clock_timestamp() + interval '${LEASE_SECONDS} s' END`;
+}
 
 /** Rows that stand in the way of an insert: a query with its parameters from place `first` on. */
 export interface Obstacles {
@@ -53,22 +55,27 @@ function keyRowOf({ recovery, answer }: Change, { fingerprint, at }: AcceptedUnd
 /** A change as it is to be saved under its lease: its row, and all that is written with it. */
 export interface Save {
   recovery: Recovery;
+  /** Columns of its row; what is not among them stays as it is. */
+  row: object;
   parts: readonly Part[];
   about: string;
 }
 
-export function saveOf(change: Change, ids: Ids, realNow: Date): Save {
-  return { recovery: change.recovery, parts: savedParts(change, ids, realNow), about: about('save', change) };
+/** @param stored what the database has of the recovery, or null where that is not known: then all of it is written. */
+export function saveOf(change: Change, stored: Recovery | null, ids: Ids, realNow: Date): Save {
+  const { recovery } = change;
+  const row = stored === null ? recoveryToRowJson(recovery) : changesToRowJson(recovery, stored);
+  return { recovery, row, parts: savedParts(change, ids, realNow), about: about('save', change) };
 }
 
 /**
  * The statement that writes a change under its lease, unless one of the `obstacles` is there. `written` 0: nothing was
  * written, because of one of them or because the lease was lost.
  */
-export function saveStatement({ recovery, parts, about: said }: Save, obstacles?: Obstacles): Statement {
+export function saveStatement({ recovery, row, parts, about: said }: Save, obstacles?: Obstacles): Statement {
   const { clientId, id, leaseToken } = recovery;
-  const values = [JSON.stringify(recoveryToRowJson(recovery)), clientId, id, leaseToken];
-  if (!obstacles) return { ...statement('save', () => SAVE, values, parts), about: said };
+  const values = [JSON.stringify(row), clientId, id, leaseToken];
+  if (!obstacles) return { ...statement('save', () => saveSql(''), values, parts), about: said };
   const sql = () => saveUnlessSql(obstacles.sql(values.length + 1));
   return { ...statement('save_unless', sql, [...values, ...obstacles.values], parts), about: said };
 }
@@ -84,18 +91,20 @@ export function kindOf({ parts, about: said }: Save): string {
  */
 export function saveAllStatement(saves: readonly [Save, ...Save[]], obstacle: string | null): Statement {
   const [{ parts, about: said }] = saves;
-  const rows = saves.map((save) => ({
-    row: recoveryToRowJson(save.recovery),
-    ...Object.fromEntries(save.parts.map((part) => [part.name, part.rows])),
+  const rows = saves.map(({ recovery: { clientId, id, leaseToken, cardFingerprint, tokenHash }, row, parts: own }) => ({
+    ...objectToRowJson({ clientId, id, leaseToken, ...(obstacle === null ? {} : { cardFingerprint, tokenHash }) }),
+    changed: row,
+    ...Object.fromEntries(own.map((part) => [part.name, part.rows])),
   }));
   const realNow = parts.findLast((part) => part.realNow !== undefined)?.realNow;
   const name = [obstacle === null ? 'save_all' : 'save_all_unless', ...parts.map((part) => part.name)].join('_');
   const text = textOf(name, () => {
+    const given = parts.filter(({ rows: own }) => own !== undefined).map((part) => part.name);
     const members = parts.map((part) => {
-      const given = part.rows === undefined ? [] : [`(g.asked -> '${part.name}')`];
-      return PARTS[part.name]([...given, ...(part.realNow === undefined ? [] : ['$2'])]);
+      const own = given.includes(part.name) ? [`g.${part.name}`] : [];
+      return PARTS[part.name]([...own, ...(part.realNow === undefined ? [] : ['$2'])]);
     });
-    return `WITH ${[saveAllSql(obstacle), ...members].join(',')} SELECT client_id, id FROM guarded`;
+    return `WITH ${[saveAllSql(obstacle, given), ...members].join(',')} SELECT client_id, id FROM guarded`;
   });
   const values = [JSON.stringify(rows), ...(realNow === undefined ? [] : [realNow])];
   return { name, text, values, about: said };
@@ -127,38 +136,41 @@ function insertSql(obstacles: string, key: number | null): string {
   return `obstacle AS MATERIALIZED (${obstacles}),${mine}
   guarded AS (
     INSERT INTO recoveries (${RECOVERY_COLUMNS.join(', ')}, lease_until)
-    SELECT ${columnsFrom('n', RECOVERY_COLUMNS)}, ${LEASE_UNTIL} FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) n
+    SELECT ${columnsFrom('n', RECOVERY_COLUMNS)}, ${leaseUntil('n')} FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) n
     WHERE NOT EXISTS (SELECT FROM obstacle) ${key === null ? '' : 'AND EXISTS (SELECT FROM mine)'}
     RETURNING client_id, id)`;
 }
 
-const UPDATE = `
+/** What of `asked` is not given stays as it is stored. */
+function updateSql(asked: string): string {
+  return `
     UPDATE recoveries r
-    -- Within a round a deadline only grows: a pause that ended meanwhile has moved it under our feet.
-    SET (${MUTABLE_COLUMNS.join(', ')}, deadline_at, lease_until) =
-        ROW (${columnsFrom('n', MUTABLE_COLUMNS)},
-             CASE WHEN n.round = r.round THEN greatest(n.deadline_at, r.deadline_at) ELSE n.deadline_at END, ${LEASE_UNTIL})`;
+    SET (${MUTABLE_COLUMNS.join(', ')}, deadline_at, lease_until) = (
+      SELECT ${columnsFrom('w', MUTABLE_COLUMNS)},
+        -- Within a round a deadline only grows: a pause that ended meanwhile has moved it under our feet.
+        CASE WHEN w.round = r.round THEN greatest(w.deadline_at, r.deadline_at) ELSE w.deadline_at END, ${leaseUntil('w')}
+      FROM jsonb_populate_record(r, ${asked}) w)`;
+}
 
-const SAVE = `guarded AS (${UPDATE}
-    FROM jsonb_populate_record(NULL::recoveries, $1::jsonb) n
-    WHERE r.client_id = $2 AND r.id = $3 AND r.lease_token = $4
+function saveSql(condition: string): string {
+  return `guarded AS (${updateSql('$1::jsonb')}
+    WHERE r.client_id = $2 AND r.id = $3 AND r.lease_token = $4 ${condition}
     RETURNING r.client_id, r.id, r.state)`;
+}
 
 function saveUnlessSql(obstacles: string): string {
-  const guarded = SAVE.replace(
-    'AND r.lease_token = $4',
-    'AND r.lease_token = $4 AND NOT EXISTS (SELECT FROM obstacle)',
-  );
-  return `obstacle AS MATERIALIZED (${obstacles}), ${guarded}`;
+  return `obstacle AS MATERIALIZED (${obstacles}), ${saveSql('AND NOT EXISTS (SELECT FROM obstacle)')}`;
 }
 
 // Each row brings what is written with it: no set is joined to another, and each part finds its own by an index.
-function saveAllSql(obstacle: string | null): string {
-  return `guarded AS (${UPDATE}
-    FROM jsonb_array_elements($1::jsonb) AS given (asked), jsonb_populate_record(NULL::recoveries, given.asked -> 'row') n
+function saveAllSql(obstacle: string | null, given: readonly string[]): string {
+  const columns = ['changed jsonb', ...given.map((part) => `${part} jsonb`)];
+  if (obstacle !== null) columns.push('card_fingerprint text', 'token_hash bytea');
+  return `guarded AS (${updateSql('n.changed')}
+    FROM jsonb_to_recordset($1::jsonb) AS n (client_id text, id text, lease_token bigint, ${columns.join(', ')})
     WHERE r.client_id = n.client_id AND r.id = n.id AND r.lease_token = n.lease_token
       ${obstacle === null ? '' : `AND NOT EXISTS (${obstacle})`}
-    RETURNING r.client_id, r.id, r.state, given.asked)`;
+    RETURNING ${['r.client_id', 'r.id', 'r.state', ...given.map((part) => `n.${part}`)].join(', ')})`;
 }
 
 const texts = new Map<string, string>();

@@ -210,6 +210,47 @@ describe('RecoveryStore', () => {
     expect(found?.recovery.deadlineAt.getTime()).toBe(held.deadlineAt.getTime() + 3_600_000);
   });
 
+  it('sends what a step changes, and leaves alone what others wrote beside it', async () => {
+    const held = await claim(await accept(draft('lean')));
+    const text = `UPDATE recoveries SET metadata = '{"a":"b"}', message = 'beside' WHERE id = $1`;
+    await database.query({ role: 'worker' }, { text, values: [held.id] });
+    const kept = await store.save(quietly(unchanged(held), { readingsFailed: 3 }));
+    await store.save(quietly(unchanged(kept), { readingsFailed: 0, hints: { platform: 'chargebee' } }));
+    const { readingsFailed, hints, metadata, message } = (await store.find(clientId, held.id))?.recovery ?? held;
+    const told = { readingsFailed, hints, metadata, message };
+    expect(told).toEqual({
+      readingsFailed: 0,
+      hints: { platform: 'chargebee' },
+      metadata: { a: 'b' },
+      message: 'beside',
+    });
+  });
+
+  it('writes the whole row after a write that failed: what is stored is not known then', async () => {
+    const held = await claim(await accept(draft('whole')));
+    const lost = quietly(unchanged(held), { dueAt: null, dueKind: null });
+    await expect(store.save(lost)).rejects.toMatchObject({ constraint: 'open_has_a_next_look' });
+    await database.query(
+      { role: 'worker' },
+      { text: `UPDATE recoveries SET message = 'unknown to us' WHERE id = $1`, values: [held.id] },
+    );
+    await store.save(unchanged(held));
+    expect((await store.find(clientId, held.id))?.recovery.message).toBe(held.message);
+  });
+
+  it('tells an event in the bytes that were composed, whatever letters they hold', async () => {
+    const held = await claim(await accept(draft('letters')));
+    const body = Buffer.from(JSON.stringify({ message: 'Zoë “\\x00” \u0000 \n 😀 \\u0041' }));
+    const id = ids.prefixed('evt');
+    const event = { id, type: 'recovery.success' as const, body, isDefault: true, final: true, sequence: 1 };
+    await store.save({ ...unchanged(held), events: [{ ...event, heldUntil: null, createdAt: NOW }] });
+    const { rows } = await database.query<{ body: Buffer }>(
+      { role: 'worker' },
+      { text: 'SELECT body FROM webhook_events WHERE id = $1', values: [id] },
+    );
+    expect(rows[0]?.body).toEqual(body);
+  });
+
   it('refuses to change or remove a line of the timeline', async () => {
     const accepted = await accept(draft('append-only'));
     for (const text of [`UPDATE recovery_events SET type = 'x' WHERE recovery_id = $1`]) {

@@ -22,6 +22,7 @@ import {
   type Obstacles,
   type Save,
 } from './change-statement.js';
+import { HeldRows } from './held-rows.js';
 import { attemptFromRow, DUE_KINDS, recoveryFromRow, type Attempt, type Recovery } from './recovery.js';
 import * as sql from './recovery-sql.js';
 import { Saves } from './saves.js';
@@ -41,6 +42,7 @@ export class RecoveryStore {
   /** Names this process in leases. */
   readonly owner: string;
   private readonly saves: Saves;
+  private readonly held = new HeldRows();
 
   constructor(
     private readonly database: Database,
@@ -64,12 +66,15 @@ export class RecoveryStore {
   /** @throws {LeaseLost} when another worker holds the recovery by now. */
   async save(change: Change): Promise<Recovery> {
     if (!(await this.saves.add(this.saveOf(change)))) throw new LeaseLost(change.recovery);
+    this.held.put(change.recovery);
     return change.recovery;
   }
 
   /** As `save`, if nobody is known to have charged the card; false when nothing was written, for whatever reason. */
-  saveIfUncharged(change: Change, card: UnchargedCard): Promise<boolean> {
-    return this.saves.add(this.saveOf(change), card);
+  async saveIfUncharged(change: Change, card: UnchargedCard): Promise<boolean> {
+    const isWritten = await this.saves.add(this.saveOf(change), card);
+    if (isWritten) this.held.put(change.recovery);
+    return isWritten;
   }
 
   /**
@@ -82,6 +87,7 @@ export class RecoveryStore {
       if (found !== null) return found;
       const { rows } = await tx.end(this.saveStatement(change));
       if (rows[0]?.['written'] !== 1) throw new LeaseLost(change.recovery);
+      this.held.put(change.recovery);
       return null;
     });
   }
@@ -109,7 +115,7 @@ export class RecoveryStore {
     });
     const lastLookedAt = (rows[0]?.['last_looked_at'] ?? null) as string | null;
     const found = rows.filter(({ id }) => id !== null).map(({ last_looked_at: _, ...row }) => row);
-    return { claimed: found.map(recoveryFromRow), lastLookedAt };
+    return { claimed: found.map((row) => this.holding(row)), lastLookedAt };
   }
 
   async claimDueOfClient(clientId: string, until: Date, countMax: number): Promise<Recovery[]> {
@@ -134,6 +140,7 @@ export class RecoveryStore {
   }
 
   async release(recovery: Recovery): Promise<void> {
+    this.held.take(recovery);
     const values = [recovery.clientId, recovery.id, recovery.leaseToken];
     await this.database.query(WORKER, { name: 'release_lease', text: sql.RELEASE_LEASE, values });
   }
@@ -250,7 +257,13 @@ export class RecoveryStore {
   }
 
   private saveOf(change: Change): Save {
-    return saveOf(change, this.ids, this.clock.now());
+    return saveOf(change, this.held.take(change.recovery), this.ids, this.clock.now());
+  }
+
+  private holding(row: Record<string, unknown>): Recovery {
+    const claimed = recoveryFromRow(row);
+    this.held.put(claimed);
+    return claimed;
   }
 
   private claimValues(realNow: Date, countMax: number, { clientIds, allowed, others }: Allowances): unknown[] {
@@ -259,7 +272,7 @@ export class RecoveryStore {
 
   private async claim(statement: Statement): Promise<Recovery[]> {
     const { rows } = await this.database.query(WORKER, statement);
-    return rows.map((row) => recoveryFromRow(row as Record<string, unknown>));
+    return rows.map((row) => this.holding(row as Record<string, unknown>));
   }
 }
 

@@ -233,6 +233,15 @@ export function recoveryToRowJson(recovery: Recovery): Record<string, unknown> {
   return { ...objectToRowJson(recovery), policy: policyToJson(recovery.policy) };
 }
 
+/** The same, of those columns alone that are not as they are `stored`. Nothing of a recovery is changed in place. */
+export function changesToRowJson(recovery: Recovery, stored: Recovery): Record<string, unknown> {
+  const before: Record<string, unknown> = { ...stored };
+  const changed: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(recovery)) if (value !== before[name]) changed[name] = value ?? null;
+  const { policy } = recovery;
+  return { ...objectToRowJson(changed), ...(policy === stored.policy ? {} : { policy: policyToJson(policy) }) };
+}
+
 /** Where its round stands, for the schedule. Before the first decline of a round the anchor may still be open. */
 export function roundFactsOf(recovery: Recovery): RoundFacts {
   return {

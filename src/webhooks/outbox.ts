@@ -32,7 +32,8 @@ export function draftsToRows(drafts: readonly EventDraft[], ids: Ids): object[] 
     is_default: draft.isDefault,
     sequence: draft.sequence,
     final: draft.final,
-    body: `\\x${draft.body.toString('hex')}`,
+    // JSON, as text: half as long as in hexadecimal.
+    body: draft.body.toString('utf8'),
     held_until: draft.heldUntil,
     created_at: draft.createdAt,
     delivery_ids: Array.from({ length: ENDPOINTS_MAX }, () => ids.prefixed('dlv')),
@@ -57,12 +58,12 @@ export function outboxCtes({ events, realNow }: OutboxParameters): string {
   event_drafts AS MATERIALIZED (
     SELECT g.client_id, g.id AS recovery_id, n.*
     FROM guarded g, jsonb_to_recordset(${events}::jsonb) AS n (
-      id text, type text, is_default boolean, sequence bigint, final boolean, body bytea, held_until timestamptz,
+      id text, type text, is_default boolean, sequence bigint, final boolean, body text, held_until timestamptz,
       created_at timestamptz, delivery_ids text[])),
   events_written AS (
     INSERT INTO webhook_events
       (client_id, id, recovery_id, type, is_default, sequence, final, body, held_until, created_at)
-    SELECT client_id, id, recovery_id, type, is_default, sequence, final, body, held_until, created_at
+    SELECT client_id, id, recovery_id, type, is_default, sequence, final, convert_to(body, 'UTF8'), held_until, created_at
     FROM event_drafts),
   deliveries_written AS (
     INSERT INTO webhook_deliveries

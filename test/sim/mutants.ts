@@ -119,8 +119,8 @@ export const MUTANTS: readonly Mutation[] = [
   {
     name: 'the outbox is written beside the transaction',
     file: 'test/sim/memory/outbox.ts',
-    find: '  for (const draft of JSON.parse(json) as (Row & { delivery_ids: string[] })[]) {',
-    put: '  if (tables.clockMs() % 7 === 0) return;\n  for (const draft of JSON.parse(json) as (Row & { delivery_ids: string[] })[]) {',
+    find: '  for (const draft of JSON.parse(json) as (Row & { body: string; delivery_ids: string[] })[]) {',
+    put: '  if (tables.clockMs() % 7 === 0) return;\n  for (const draft of JSON.parse(json) as (Row & { body: string; delivery_ids: string[] })[]) {',
   },
   {
     name: 'the timeline keeps one step of a change',

@@ -4,7 +4,7 @@ import type { ChargeRequest, ChargeResult } from '../gateway.js';
 import { classifyError, type Fault, type ScopeOf } from './classify.js';
 import { defaultPaymentId, expanded, idOf, mustBe, subscriptionFacts } from './map.js';
 import { SUBSCRIPTION } from './original.js';
-import type { Session } from './session.js';
+import { type Session, withoutCallSite } from './session.js';
 import { declineSignals } from './signals.js';
 import { invoiceRow, paymentRow } from './status-table.js';
 
@@ -14,9 +14,12 @@ import { invoiceRow, paymentRow } from './status-table.js';
  */
 export async function sendCharge(session: Session, request: ChargeRequest, scopeOf: ScopeOf): Promise<ChargeResult> {
   try {
-    return request.target.kind === 'invoice'
-      ? await payInvoice(session, request, request.target.invoiceId)
-      : await confirmPayment(session, request, request.target);
+    const { target } = request;
+    return await withoutCallSite(() =>
+      target.kind === 'invoice'
+        ? payInvoice(session, request, target.invoiceId)
+        : confirmPayment(session, request, target),
+    );
   } catch (error) {
     return await chargeFailed(session, classifyError(error, scopeOf));
   }

@@ -89,12 +89,26 @@ export async function read<T>(
   const session = openSession(parts, account, options);
   if (!session) return NO_ADDRESS;
   try {
-    return { kind: 'found', value: await ask(session) };
+    return { kind: 'found', value: await withoutCallSite(() => ask(session)) };
   } catch (error) {
     const failed = failedReading(classifyError(error, parts.scopeOf));
     return failed.kind === 'rejected' && failed.status === 404 && missing === 'not_found'
       ? { kind: 'not_found' }
       : failed;
+  }
+}
+
+/**
+ * Begins a call without the stack that the SDK writes down at each, for an error to name its caller: with source maps that is
+ * a tenth of a charge's time. What fails is told apart by its kind, never by its stack.
+ */
+export function withoutCallSite<T>(begin: () => T): T {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return begin();
+  } finally {
+    Error.stackTraceLimit = limit;
   }
 }
 

@@ -27,6 +27,7 @@ import { IndexDueByClient1763700050400 } from './migrations/1763700050400-index-
 import { CreateLiveProcesses1763700050500 } from './migrations/1763700050500-create-live-processes.js';
 import { KeepTheReceiptWithItsDelivery1763700060000 } from './migrations/1763700060000-keep-the-receipt-with-its-delivery.js';
 import { NameTheLineOnce1763700060100 } from './migrations/1763700060100-name-the-line-once.js';
+import { KeepRoomBesideRecoveries1763700070000 } from './migrations/1763700070000-keep-room-beside-recoveries.js';
 
 export const MIGRATIONS = [
   CreateRoles1763700000000,
@@ -52,6 +53,7 @@ export const MIGRATIONS = [
   CreateLiveProcesses1763700050500,
   KeepTheReceiptWithItsDelivery1763700060000,
   NameTheLineOnce1763700060100,
+  KeepRoomBesideRecoveries1763700070000,
 ];
 
 export type Migration = new () => MigrationInterface;

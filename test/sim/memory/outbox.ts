@@ -3,12 +3,13 @@ import { asksCustomer, type DeliveryRow, type EventRow } from './delivery-rows.j
 import { populate, type RecoveryRow, type Row } from './rows.js';
 import { ConstraintViolated, type Tables } from './tables.js';
 
-const EVENT_COLUMNS = `id type is_default sequence final body held_until created_at`.split(' ');
+const EVENT_COLUMNS = `id type is_default sequence final held_until created_at`.split(' ');
 
 /** `outboxCtes`: the events of a change, and a delivery for each endpoint that wants them. */
 export function writeEvents(tables: Tables, { client_id, id }: RecoveryRow, json: string, realNow: Date): void {
-  for (const draft of JSON.parse(json) as (Row & { delivery_ids: string[] })[]) {
-    const event = { ...populate<EventRow>(draft, EVENT_COLUMNS), client_id, recovery_id: id, superseded_at: null };
+  for (const draft of JSON.parse(json) as (Row & { body: string; delivery_ids: string[] })[]) {
+    const body = Buffer.from(draft.body, 'utf8');
+    const event = { ...populate<EventRow>(draft, EVENT_COLUMNS), body, client_id, recovery_id: id, superseded_at: null };
     addEvent(tables, event, draft.delivery_ids, realNow);
   }
 }

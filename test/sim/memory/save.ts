@@ -20,6 +20,8 @@ import { ConstraintViolated, holdsDebt, type Tables } from './tables.js';
 const ATTEMPT_ENDS = `outcome loss sent_at lost_at ended_at signals decline_code network_decline_code advice_code
   gateway_transaction_token`.split(/\s+/);
 const KEY_COLUMNS = `client_id key fingerprint recovery_id status_code body created_at`.split(' ');
+/** What a set of writes tells of each recovery beside its changes. */
+const KNOWN_COLUMNS = 'client_id id lease_token card_fingerprint token_hash'.split(' ');
 /** What the guards compare. */
 const GUARD_VALUES = 10;
 const TIMELINE_COLUMNS = `client_id recovery_id sequence at type from_state to_state rule inputs actor`.split(' ');
@@ -82,10 +84,9 @@ export function save(tables: Tables, values: readonly unknown[], name: string): 
   const own = isGuarded ? 7 : 4;
   const parts = partsOf(name, values, own);
   const [json, clientId, id, leaseToken, ...card] = values;
-  const asked = recoveryRow(JSON.parse(json as string) as Row);
-  if (asked.client_id !== clientId || asked.id !== id) throw new Error('a row that is not the one it names');
   if (isGuarded && anyChargeOf(tables, card)) return [{ written: 0 }];
-  const written = saveUnderLease(tables, asked, leaseToken as number);
+  const asked = changesOf(JSON.parse(json as string) as Row);
+  const written = saveUnderLease(tables, clientId as string, id as string, leaseToken as number, asked);
   if (!written) return [{ written: 0 }];
   writeParts(tables, written, parts);
   return [{ written: 1 }];
@@ -99,14 +100,14 @@ export function saveAll(tables: Tables, values: readonly unknown[], name: string
     .split('_')
     .filter((each) => each !== '');
   const [json, realNow] = values;
-  const given = JSON.parse(json as string) as (Row & { row: Row })[];
+  const given = JSON.parse(json as string) as (Row & { changed: Row })[];
   const free = given
-    .map((each) => ({ each, asked: recoveryRow(each.row) }))
+    .map((each) => ({ each, known: populate<RecoveryRow>(each, KNOWN_COLUMNS) }))
     .filter(
-      ({ asked }) => !isGuarded || !anyChargeOf(tables, [asked.client_id, asked.card_fingerprint, asked.token_hash]),
+      ({ known }) => !isGuarded || !anyChargeOf(tables, [known.client_id, known.card_fingerprint, known.token_hash]),
     );
-  const written = free.flatMap(({ each, asked }) => {
-    const row = saveUnderLease(tables, asked, asked.lease_token);
+  const written = free.flatMap(({ each, known: { client_id, id, lease_token } }) => {
+    const row = saveUnderLease(tables, client_id, id, lease_token, changesOf(each.changed));
     return row ? [{ each, row }] : [];
   });
   if (names.includes('withdrawn')) for (const { row } of written) withdraw(tables, row, realNow as Date);
@@ -117,17 +118,26 @@ export function saveAll(tables: Tables, values: readonly unknown[], name: string
   return written.map(({ row }) => ({ client_id: row.client_id, id: row.id }));
 }
 
-/** The row as it is written; null where the lease is lost. */
-function saveUnderLease(tables: Tables, asked: RecoveryRow, leaseToken: number): RecoveryRow | null {
-  const { client_id: clientId, id } = asked;
+/** Those columns that are given. */
+function changesOf(json: Row): Partial<RecoveryRow> {
+  const given = [...MUTABLE_COLUMNS, 'deadline_at'].filter((column) => json[column] !== undefined);
+  return populate<RecoveryRow>(json, given);
+}
+
+/** The row as it is written, with the rest as it was; null where the lease is lost. */
+function saveUnderLease(
+  tables: Tables,
+  clientId: string,
+  id: string,
+  leaseToken: number,
+  changes: Partial<RecoveryRow>,
+): RecoveryRow | null {
   const before = tables.recoveries.get(id);
   if (!before || before.client_id !== clientId || before.lease_token !== leaseToken) return null;
-  const changed: Record<string, unknown> = {};
-  for (const column of MUTABLE_COLUMNS) changed[column] = asked[column];
+  const asked: RecoveryRow = { ...before, ...changes };
   // Within a round a deadline only grows.
   const grows = asked.round === before.round && before.deadline_at > asked.deadline_at;
-  const deadline_at = grows ? before.deadline_at : asked.deadline_at;
-  const written: RecoveryRow = { ...before, ...changed, deadline_at };
+  const written: RecoveryRow = grows ? { ...asked, deadline_at: before.deadline_at } : asked;
   tables.recoveries.replace(written);
   lease(tables, written);
   checkRecovery(tables, written);
