@@ -9,7 +9,13 @@ const EVENT_COLUMNS = `id type is_default sequence final held_until created_at`.
 export function writeEvents(tables: Tables, { client_id, id }: RecoveryRow, json: string, realNow: Date): void {
   for (const draft of JSON.parse(json) as (Row & { body: string; delivery_ids: string[] })[]) {
     const body = Buffer.from(draft.body, 'utf8');
-    const event = { ...populate<EventRow>(draft, EVENT_COLUMNS), body, client_id, recovery_id: id, superseded_at: null };
+    const event = {
+      ...populate<EventRow>(draft, EVENT_COLUMNS),
+      body,
+      client_id,
+      recovery_id: id,
+      superseded_at: null,
+    };
     addEvent(tables, event, draft.delivery_ids, realNow);
   }
 }
