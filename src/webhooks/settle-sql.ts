@@ -147,7 +147,8 @@ export const SETTLE = `
     SELECT r.client_id, r.delivery_id, r.number, r.at, r.duration_ms, r.status, r.error, r.response_excerpt
     FROM results r LEFT JOIN settled s ON s.client_id = r.client_id AND s.id = r.delivery_id
     WHERE CASE WHEN s.id IS NOT NULL THEN s.receipt_number IS DISTINCT FROM r.number
-               ELSE EXISTS (SELECT FROM webhook_deliveries d WHERE d.client_id = r.client_id AND d.id = r.delivery_id) END
+               -- OFFSET keeps a plan made over empty tables from reading all deliveries once instead.
+               ELSE EXISTS (SELECT FROM webhook_deliveries d WHERE d.client_id = r.client_id AND d.id = r.delivery_id OFFSET 0) END
     ON CONFLICT DO NOTHING),
   next_in_line AS (
     UPDATE webhook_deliveries n SET next_try_at = $1, updated_at = $1
