@@ -102,7 +102,7 @@ export const QUEUE_NEW = `
   FROM unnest($3::text[], $4::text[]) AS n (event_id, delivery_id)
   JOIN webhook_events e ON e.client_id = $1 AND e.id = n.event_id
   JOIN clients c ON c.id = e.client_id
-  ON CONFLICT (client_id, recovery_id, endpoint_id, event_id) DO NOTHING`;
+  ON CONFLICT (client_id, recovery_id, endpoint_id, event_id) WHERE recovery_id IS NOT NULL DO NOTHING`;
 
 const COLUMNS = `r.client_id, r.id, r.kind, r.endpoint_id, r.asked, r.status, r.cursor_id, r.end_id, r.total, r.queued, r.created_at,
   r.updated_at, r.finished_at`;

@@ -147,15 +147,19 @@ export const SETTLE = `
     SELECT r.client_id, r.delivery_id, r.number, r.at, r.duration_ms, r.status, r.error, r.response_excerpt
     FROM results r LEFT JOIN settled s ON s.client_id = r.client_id AND s.id = r.delivery_id
     WHERE CASE WHEN s.id IS NOT NULL THEN s.receipt_number IS DISTINCT FROM r.number
-               ELSE EXISTS (SELECT FROM webhook_deliveries d WHERE d.client_id = r.client_id AND d.id = r.delivery_id) END
+               -- OFFSET keeps a plan made over empty tables from reading all deliveries once instead.
+               ELSE EXISTS (SELECT FROM webhook_deliveries d WHERE d.client_id = r.client_id AND d.id = r.delivery_id OFFSET 0) END
     ON CONFLICT DO NOTHING),
   next_in_line AS (
     UPDATE webhook_deliveries n SET next_try_at = $1, updated_at = $1
-    FROM settled s
+    FROM settled s CROSS JOIN LATERAL (
+      -- OFFSET keeps these together, so that even a plan made over empty tables takes the index that has all of them.
+      SELECT x.client_id, x.id FROM webhook_deliveries x
+      WHERE x.is_in_line AND x.client_id = s.client_id AND x.recovery_id = s.recovery_id AND x.endpoint_id = s.endpoint_id
+        AND (x.event_sequence, x.event_id) > (s.event_sequence, s.event_id) OFFSET 0) w
     -- Not said: n.status = 'pending'. It follows, and would invite the index of all that waits for this endpoint.
-    WHERE s.status <> 'pending' AND n.is_in_line AND n.client_id = s.client_id AND n.endpoint_id = s.endpoint_id
-      AND n.recovery_id = s.recovery_id AND n.endpoint_sequence IS NULL AND n.lease_until IS NULL
-      AND n.next_try_at > $1 AND (n.event_sequence, n.event_id) > (s.event_sequence, s.event_id)
+    WHERE s.status <> 'pending' AND n.client_id = w.client_id AND n.id = w.id AND n.endpoint_sequence IS NULL
+      AND n.lease_until IS NULL AND n.next_try_at > $1
     RETURNING n.id), ${ENDPOINTS}
   SELECT EXISTS (SELECT FROM next_in_line) OR EXISTS (SELECT FROM weighed WHERE is_probe_well) AS has_woken`;
 

@@ -20,8 +20,19 @@ export class NameTheLineOnce1763700060100 implements MigrationInterface {
     await runner.query(
       'ALTER TABLE webhook_deliveries ADD COLUMN IF NOT EXISTS is_in_line boolean NOT NULL DEFAULT false',
     );
-    const line = '(client_id, recovery_id, endpoint_id, event_id)';
-    await buildConcurrently(runner, 'webhook_deliveries_of_line', `ON webhook_deliveries ${line}`, 'UNIQUE INDEX');
+    // Its condition keeps plans that were made over empty tables from taking it for an index of the client's deliveries.
+    await buildConcurrently(
+      runner,
+      'webhook_deliveries_of_line',
+      'ON webhook_deliveries (client_id, recovery_id, endpoint_id, event_id) WHERE recovery_id IS NOT NULL',
+      'UNIQUE INDEX',
+    );
+    // Pings, which are of no recovery, and few.
+    await buildConcurrently(
+      runner,
+      'webhook_deliveries_of_ping',
+      'ON webhook_deliveries (client_id, event_id) WHERE recovery_id IS NULL',
+    );
     await buildConcurrently(
       runner,
       'webhook_deliveries_in_line',
@@ -45,6 +56,7 @@ export class NameTheLineOnce1763700060100 implements MigrationInterface {
     await runner.query(`ALTER TABLE webhook_deliveries ADD CONSTRAINT webhook_deliveries_client_id_event_id_fkey
       FOREIGN KEY (client_id, event_id) REFERENCES webhook_events (client_id, id)`);
     await dropConcurrently(runner, 'webhook_deliveries_in_line');
+    await dropConcurrently(runner, 'webhook_deliveries_of_ping');
     await dropConcurrently(runner, 'webhook_deliveries_of_line');
     await runner.query('ALTER TABLE webhook_deliveries DROP COLUMN IF EXISTS is_in_line');
   }
