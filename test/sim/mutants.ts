@@ -213,6 +213,12 @@ export const MUTANTS: readonly Mutation[] = [
     put: 'round: recovery.round,',
   },
   {
+    name: 'a save leaves out a column that it changes',
+    file: 'src/engine/recovery.ts',
+    find: 'if (value !== before[name]) changed[name]',
+    put: "if (value !== before[name] && name !== 'attemptsOpened') changed[name]",
+  },
+  {
     name: 'a cancelled charge is not watched',
     file: 'src/engine/endings.ts',
     find: 'const open = hasOpenCharge(recovery) ? await this.store.openAttempt(recovery) : null;',
