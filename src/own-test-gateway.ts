@@ -31,8 +31,10 @@ export async function startOwnTestGateway(
   const pool = new pg.Pool(settings);
   // The pool listens to idle connections only; a busy one that breaks must not end the process, as its query reports it.
   pool.on('connect', (connection) => connection.on('error', () => undefined));
-  pool.on('error', (error) => log.error('test_gateway.connection_lost', {}, error));
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  // One that is being closed may be cut off before it has said good-bye.
+  pool.on('error', (error) => {
+    if (!pool.ending) log.error('test_gateway.connection_lost', {}, error);
+  });
   const onError = (error: unknown) => log.error('test_gateway.failed', {}, error);
   try {
     await prepareTestGateway(pool);
