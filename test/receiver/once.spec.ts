@@ -35,15 +35,22 @@ describe.each([
   it('works one of 50 deliveries at the same time', async () => {
     const [store, id] = [storeOf(), newId()];
     let worked = 0;
+    // It goes on until somebody else has been told that it does.
+    let anotherWasTold = (): void => undefined;
+    const told = new Promise<void>((resolve) => (anotherWasTold = resolve));
     const work = async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await told;
       worked += 1;
       return 'result';
     };
-    const all = await Promise.all(Array.from({ length: 50 }, () => once(store, id, work)));
+    const deliver = async () => {
+      const answer = await once(store, id, work);
+      if (answer.kind === 'in_progress') anotherWasTold();
+      return answer;
+    };
+    const all = await Promise.all(Array.from({ length: 50 }, deliver));
     expect(worked).toBe(1);
     expect(all.filter(({ kind }) => kind === 'handled')).toEqual([{ kind: 'handled', result: 'result' }]);
-    expect(new Set(all.map(({ kind }) => kind)).has('in_progress')).toBe(true);
     expect(await once(store, id, work)).toEqual({ kind: 'duplicate' });
     expect(worked).toBe(1);
   });
