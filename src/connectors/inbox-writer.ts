@@ -4,9 +4,9 @@ import { Database, isRowRefused } from '../platform/db/database.js';
 import { Log } from '../platform/logging/log.js';
 import type { ReceivedEvent } from './inbound-event.js';
 
-const ROWS_MAX = 128;
-/** While one statement is on its way the next is filled; a second one goes beside it only when it is full. */
+/** Two statements on their way: while one commits the next is filled. More of them would make each smaller. */
 const FLIGHTS_MAX = 2;
+const ROWS_MAX = 128;
 
 interface Waiting {
   event: ReceivedEvent;
@@ -37,7 +37,7 @@ export class InboxWriter {
   }
 
   private pump(): void {
-    while (this.mayFly()) {
+    while (this.flights < FLIGHTS_MAX && this.waiting.length > 0) {
       this.flights += 1;
       const batch = this.waiting.splice(0, ROWS_MAX);
       void this.fly(batch).finally(() => {
@@ -45,12 +45,6 @@ export class InboxWriter {
         this.pump();
       });
     }
-  }
-
-  /** Statements cost by their number more than by their rows: half as many of twice the size leave the machine a quarter. */
-  private mayFly(): boolean {
-    if (this.flights === 0) return this.waiting.length > 0;
-    return this.flights < FLIGHTS_MAX && this.waiting.length >= ROWS_MAX;
   }
 
   private async fly(batch: readonly Waiting[]): Promise<void> {
