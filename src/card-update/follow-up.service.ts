@@ -140,12 +140,17 @@ export class FollowUp {
   /** A second card by a page that was left open would be nobody's. */
   private async closeOtherPages(link: Link): Promise<void> {
     const sessions = await this.pages.othersOf(link);
+    if (sessions.length > 0) await this.closePages(link.clientId, sessions);
+    await this.pages.forget(link.clientId, link.id);
+  }
+
+  private async closePages(clientId: string, sessions: readonly string[]): Promise<void> {
+    const account = await this.directory.gatewayAccount(clientId);
+    const setups = this.gateways.cardSetupsFor(account);
     for (const sessionId of sessions) {
-      const account = await this.directory.gatewayAccount(link.clientId);
-      const closed = await this.gateways.cardSetupsFor(account).close(account, sessionId, { timeoutMs: CALL_MS });
+      const closed = await setups.close(account, sessionId, { timeoutMs: CALL_MS });
       if (closed.kind === 'unavailable') throw new NotNow(closed.message);
     }
-    await this.pages.forget(link.clientId, link.id);
   }
 
   private newToken(link: Link): string {

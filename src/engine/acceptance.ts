@@ -274,9 +274,9 @@ export class Acceptance {
  * given before the failure was told, and is charged as if it had been given after it. What a person has to look at first
  * waits for that person in either order.
  */
-function isForGivenCard({ hints, ...recovery }: Recovery, step: FirstStepDecision, context: WorkContext): boolean {
-  if (hints.platform === undefined || hints.cardChanged !== true) return false;
-  if (isObserved({ ...recovery, hints }, context)) return false;
+function isForGivenCard(recovery: Recovery, step: FirstStepDecision, context: WorkContext): boolean {
+  const { platform, cardChanged } = recovery.hints;
+  if (platform === undefined || cardChanged !== true || isObserved(recovery, context)) return false;
   switch (step.kind) {
     case 'look':
       return false;

@@ -14,7 +14,7 @@ import { DebtHistory } from './debt-history.js';
 import { isDebtTaken } from './debt-taken.js';
 import { platformRule } from './endings.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { readPaymentObject } from './payment-object.js';
+import { newestChargeOf, readPaymentObject } from './payment-object.js';
 import { readingEnds } from './reading-ends.js';
 import { roundFactsOf, type Recovery } from './recovery.js';
 import { RecoveryFinder } from './recovery-finder.js';
@@ -228,7 +228,7 @@ function newFailure(recovery: Recovery, read: OriginalFacts): { at: Date; signal
 
 /** True where money came. After `paid_elsewhere` only a charge that is newer than the merchant's word is a second one. */
 function isPaidAfter(recovery: Recovery, read: OriginalFacts): boolean {
-  const charge = read.kind === 'charge' ? read.charge : (paymentOf(read)?.latestCharge ?? null);
+  const charge = newestChargeOf(read);
   if (recovery.endReason === 'paid_elsewhere') {
     return charge?.status === 'succeeded' && charge.createdAt > recovery.updatedAt;
   }
@@ -245,15 +245,14 @@ function isReversed(read: OriginalFacts): boolean {
 }
 
 function reversalOf(read: OriginalFacts): 'refunded' | 'disputed' | null {
-  const charge = read.kind === 'charge' ? read.charge : paymentOf(read)?.latestCharge;
+  const charge = newestChargeOf(read);
   if (charge?.disputed === true) return 'disputed';
   return charge?.refunded === true ? 'refunded' : null;
 }
 
 /** The card that the newest charge was made on: with an external payment, another one than we would have charged. */
 function paidBy(read: OriginalFacts): string | null {
-  const charge = read.kind === 'charge' ? read.charge : paymentOf(read)?.latestCharge;
-  return charge?.card?.fingerprint ?? null;
+  return newestChargeOf(read)?.card?.fingerprint ?? null;
 }
 
 function reversed(

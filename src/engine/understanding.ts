@@ -16,6 +16,7 @@ import {
 } from '../recovery/original.js';
 import { mainZoneOf } from '../recovery/policy.js';
 import { debtFacts, openBeside } from './debt-facts.js';
+import { newestChargeOf } from './payment-object.js';
 import { withPriorCode } from './prior-attempts.js';
 import type { Recovery } from './recovery.js';
 import { hintsOf } from './transition.js';
@@ -60,7 +61,10 @@ export function understand(recovery: Recovery, readings: DebtReadings, when: Rea
     checkoutOwned: failed?.checkoutOwned ?? false,
     uncollectibleAtFirst: true,
   };
-  const failedCard = cardOf(failed?.original ?? null) ?? cardOf(invoice?.kind === 'found' ? invoice.value : null);
+  const failedCard =
+    (failed && newestChargeOf(failed.original)?.card) ??
+    (invoice?.kind === 'found' ? newestChargeOf(invoice.value)?.card : null) ??
+    null;
   if (original && !failed) {
     const decision = decideOriginal({ kind: 'not_found' }, facts, when);
     return { kind: 'read', recovery: read, decision, failedCard };
@@ -189,20 +193,6 @@ export function withOriginalDecision(recovery: Recovery, decision: OriginalDecis
   if (recovery.paymentObjectKind === 'invoice') return recovery;
   const ours = recovery.paymentObjectId === decision.paymentId && recovery.paymentIsOurs;
   return { ...recovery, paymentObjectId: decision.paymentId, paymentObjectKind: 'payment', paymentIsOurs: ours };
-}
-
-/** The card that the newest charge of what was read was made on; null where there is none, or it was no card. */
-function cardOf(read: OriginalReading['original'] | null): CardFacts | null {
-  switch (read?.kind) {
-    case 'charge':
-      return read.charge.card;
-    case 'payment':
-      return read.latestCharge?.card ?? null;
-    case 'invoice':
-      return read.payment?.latestCharge?.card ?? null;
-    case undefined:
-      return null;
-  }
 }
 
 /** True when the gateway's card is another or a newer one than the one that failed. */

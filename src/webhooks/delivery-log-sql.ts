@@ -1,5 +1,5 @@
 import { isUntrue } from './asks-customer.js';
-import { IS_HELD, UNLEASED } from './delivery-sql.js';
+import { QUEUED_ANEW, UNLEASED } from './delivery-sql.js';
 import type { Statement } from '../platform/db/database.js';
 import type { DeliveriesQuery } from './endpoint.dto.js';
 
@@ -51,12 +51,9 @@ export const READ_UNTRUE = `
   FROM webhook_deliveries d JOIN webhook_events e ON e.client_id = d.client_id AND e.id = d.event_id
   WHERE d.client_id = $1 AND d.id = $2`;
 
-const IS_STILL_HELD = IS_HELD('d.held_until', '$3::timestamptz', 'c');
-
 /** Makes a delivery due now, or at the end of its hold: $1 client, $2 delivery, $3 real now. */
 export const QUEUE_AGAIN = `
-  UPDATE webhook_deliveries d SET status = CASE WHEN ${IS_STILL_HELD} THEN 'held' ELSE 'pending' END,
-    next_try_at = CASE WHEN NOT ${IS_STILL_HELD} THEN $3::timestamptz END, schedule_step = 0, updated_at = $3
+  UPDATE webhook_deliveries d SET ${QUEUED_ANEW}
   FROM clients c
   WHERE d.client_id = $1 AND d.id = $2 AND c.id = d.client_id AND d.status <> 'superseded' AND ${UNLEASED('d')}`;
 

@@ -12,6 +12,12 @@ export const IS_HELD = (heldUntil: string, realNow: string, client: string) =>
   `coalesce(${heldUntil} > client_time(${realNow}, ${client}.clock_offset_ms, ${client}.clock_frozen_at,
     ${client}.clock_frozen_until), false)`;
 
+const IS_STILL_HELD = IS_HELD('d.held_until', '$3::timestamptz', 'c');
+
+/** What makes a delivery `d` of the client `c` due at $3, or at the end of its hold, with the whole schedule before it. */
+export const QUEUED_ANEW = `status = CASE WHEN ${IS_STILL_HELD} THEN 'held' ELSE 'pending' END,
+    next_try_at = CASE WHEN NOT ${IS_STILL_HELD} THEN $3::timestamptz END, schedule_step = 0, updated_at = $3`;
+
 /**
  * Gives back what was claimed and not begun, to its old place: $1 real now, $2 clients, $3 deliveries, $4 lease tokens. Its
  * due time has stayed as it was, so that no index is written to.

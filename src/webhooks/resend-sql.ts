@@ -1,7 +1,7 @@
 import type { Statement } from '../platform/db/database.js';
 import type { RedeliverFilter } from './endpoint.dto.js';
 import { isUntrue } from './asks-customer.js';
-import { IS_HELD, UNLEASED } from './delivery-sql.js';
+import { IS_HELD, QUEUED_ANEW, UNLEASED } from './delivery-sql.js';
 
 /** What an order to send again may take up: `afterId` and `endId` are ids of events or of deliveries, both excluded. */
 export interface Span {
@@ -85,10 +85,7 @@ export const WITHDRAW = `
 
 /** Queues deliveries anew: $1 client, $2 deliveries, $3 real now, $4 the order. Each has the whole schedule before it. */
 export const QUEUE_KNOWN = `
-  UPDATE webhook_deliveries d SET
-    status = CASE WHEN ${IS_HELD('d.held_until', '$3::timestamptz', 'c')} THEN 'held' ELSE 'pending' END,
-    next_try_at = CASE WHEN NOT ${IS_HELD('d.held_until', '$3::timestamptz', 'c')} THEN $3::timestamptz END,
-    schedule_step = 0, resend_id = $4, updated_at = $3
+  UPDATE webhook_deliveries d SET ${QUEUED_ANEW}, resend_id = $4
   FROM clients c
   WHERE d.client_id = $1 AND d.id = ANY ($2) AND c.id = d.client_id AND d.status <> 'superseded' AND ${UNLEASED('d')}`;
 
